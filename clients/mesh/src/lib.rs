@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The caller's half of the mesh.
+//!
+//! Knows how to reach a peer and how a call may fail; knows no service by name.
+
+pub mod policy;
