@@ -1,0 +1,3 @@
+//! Small broken contracts, and what the build says about each.
+
+mod compile;
