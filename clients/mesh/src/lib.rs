@@ -2,4 +2,5 @@
 //!
 //! Knows how to reach a peer and how a call may fail; knows no service by name.
 
+pub mod metadata;
 pub mod policy;

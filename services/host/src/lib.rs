@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The callee's half of the mesh.
+//!
+//! Knows how a service listens, answers for its health, refuses, drains and reports; knows no service.
+
+pub mod status;

@@ -1,0 +1,20 @@
+//! The names under which the mesh puts things into the metadata of a call.
+
+/// How long the caller will wait, in the form of gRPC's specification.
+pub const GRPC_TIMEOUT: &str = "grpc-timeout";
+/// How many attempts preceded this one.
+pub const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+/// A server's word on when, or whether, to try again.
+pub const RETRY_PUSHBACK_MS: &str = "grpc-retry-pushback-ms";
+/// The status code of a call.
+pub const GRPC_STATUS: &str = "grpc-status";
+/// The sentence that goes with the status.
+pub const GRPC_MESSAGE: &str = "grpc-message";
+/// The encoded `google.rpc.Status` of a refusal.
+pub const GRPC_STATUS_DETAILS: &str = "grpc-status-details-bin";
+/// W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
+/// W3C trace state, passed on as it came.
+pub const TRACESTATE: &str = "tracestate";
+/// The workload that calls. Believed only until connections carry identities.
+pub const CALLER: &str = "cleave-caller";
