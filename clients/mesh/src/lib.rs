@@ -2,5 +2,15 @@
 //!
 //! Knows how to reach a peer and how a call may fail; knows no service by name.
 
+pub mod context;
+mod deadline;
+mod error;
+pub mod framing;
 pub mod metadata;
 pub mod policy;
+pub mod timeout;
+mod trace;
+
+pub use deadline::Deadline;
+pub use error::{CallError, Cause, FieldViolation};
+pub use trace::TraceContext;

@@ -1,0 +1,113 @@
+//! The `grpc-timeout` header: at most eight digits and a unit.
+
+use std::time::Duration;
+
+/// The largest value that the specification lets a header hold.
+const MAX_VALUE: u128 = 99_999_999;
+/// The number of digits of [`MAX_VALUE`].
+const MAX_DIGITS: usize = 8;
+
+/// Units from fine to coarse, with their nanoseconds.
+const UNITS: [(u8, u128); 6] = [
+    (b'n', 1),
+    (b'u', 1_000),
+    (b'm', 1_000_000),
+    (b'S', 1_000_000_000),
+    (b'M', 60_000_000_000),
+    (b'H', 3_600_000_000_000),
+];
+
+/// The header's value is not one that the specification allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("grpc-timeout must be one to eight digits and one of H, M, S, m, u, n")]
+pub struct BadTimeout;
+
+/// Reads a header's value.
+///
+/// # Errors
+/// When it is anything but one to eight digits and a unit.
+pub fn parse(value: &[u8]) -> Result<Duration, BadTimeout> {
+    let (unit, digits) = value.split_last().ok_or(BadTimeout)?;
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(BadTimeout);
+    }
+    let number = digits
+        .iter()
+        .fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    match unit {
+        b'H' => Ok(Duration::from_secs(number * 3_600)),
+        b'M' => Ok(Duration::from_secs(number * 60)),
+        b'S' => Ok(Duration::from_secs(number)),
+        b'm' => Ok(Duration::from_millis(number)),
+        b'u' => Ok(Duration::from_micros(number)),
+        b'n' => Ok(Duration::from_nanos(number)),
+        _ => Err(BadTimeout),
+    }
+}
+
+/// Writes a header's value in the finest unit that fits; never more than `timeout`, never zero.
+#[must_use]
+pub fn format(timeout: Duration) -> String {
+    let nanos = timeout.as_nanos().max(1);
+    for (unit, size) in UNITS {
+        let value = nanos / size;
+        if value <= MAX_VALUE {
+            return format!("{value}{}", char::from(unit));
+        }
+    }
+    format!("{MAX_VALUE}H")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_unit_is_read() {
+        let cases: [(&[u8], Duration); 6] = [
+            (b"2H", Duration::from_secs(7_200)),
+            (b"3M", Duration::from_secs(180)),
+            (b"99999999S", Duration::from_secs(99_999_999)),
+            (b"20m", Duration::from_millis(20)),
+            (b"7u", Duration::from_micros(7)),
+            (b"0n", Duration::ZERO),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn rubbish_is_refused() {
+        let cases: [&[u8]; 8] = [
+            b"",
+            b"1",
+            b"S",
+            b"-1S",
+            b"123456789S",
+            b"1s",
+            b"1.5S",
+            "1\u{fffd}".as_bytes(),
+        ];
+        for text in cases {
+            assert_eq!(parse(text), Err(BadTimeout), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused_without_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn what_is_written_is_read_back_and_never_longer(nanos in 1_u64..) {
+            let timeout = Duration::from_nanos(nanos);
+            let read = parse(format(timeout).as_bytes()).expect("own format");
+            prop_assert!(read <= timeout);
+            // Eight digits keep at least seven of them exact.
+            prop_assert!(timeout - read <= timeout / 1_000_000 + Duration::from_nanos(1));
+        }
+    }
+}
