@@ -225,7 +225,9 @@ mod tests {
         };
 
         // When it is followed to the end
-        let read: Vec<_> = follow_at(HURRY, "0".to_owned(), token_of, open).collect().await;
+        let read: Vec<_> = follow_at(HURRY, "0".to_owned(), token_of, open)
+            .collect()
+            .await;
 
         // Then every message came once, and the last thing is what the caller must mend
         let tokens: Vec<_> = read.iter().flatten().map(|message| message.0).collect();

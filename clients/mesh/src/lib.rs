@@ -5,8 +5,12 @@
 pub mod context;
 mod deadline;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
+pub mod follow;
 pub mod framing;
 pub mod metadata;
+pub mod paging;
 pub mod policy;
 pub mod timeout;
 mod trace;
