@@ -1,1 +1,34 @@
-//! Placeholder.
+//! What both stores share. One database, chosen by URL ([`Database`]), reached through one transaction
+//! helper that retries contention, plus the four mechanisms every store needs: the change feed
+//! ([`feed`]), idempotency ([`idempotency`]), gap-free sequences ([`sequence`]) and gathering
+//! ([`Gatherer`]). Nothing here knows an entity of either side.
+
+mod bulk;
+mod connect;
+mod counter;
+mod database;
+mod engine;
+mod error;
+pub mod feed;
+mod gather;
+pub mod idempotency;
+pub mod migrate;
+mod migration;
+mod options;
+mod retry;
+pub mod schema;
+pub mod sequence;
+pub mod testing;
+pub mod token;
+mod transaction;
+
+pub use bulk::{insert_chunks, padded};
+pub use database::Database;
+pub use engine::Engine;
+pub use error::{Retryable, StorageError};
+pub use feed::FeedSignal;
+pub use gather::{GatherError, Gatherer};
+pub use migration::migrations;
+pub use options::DatabaseOptions;
+pub use token::{PageToken, ResumeToken, TokenError, filter_hash};
+pub use transaction::Transaction;

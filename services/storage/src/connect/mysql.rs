@@ -1,0 +1,117 @@
+//! MySQL and MariaDB: strict mode, READ COMMITTED and timeouts are set once per session; a database whose
+//! text would compare loosely or lose characters is refused.
+
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor};
+use sea_orm::{ConnectionTrait, Database as SeaOrm, DatabaseConnection, DbBackend, Statement};
+
+use super::common;
+use crate::{DatabaseOptions, StorageError};
+
+const STATEMENT_CACHE: usize = 512;
+
+pub(crate) async fn connect(
+    url: &str,
+    options: &DatabaseOptions,
+) -> Result<DatabaseConnection, StorageError> {
+    let mut connect = common(url, options);
+    let session = SessionSettings::from(options);
+    connect
+        .max_connections(options.connections.max(1))
+        .test_before_acquire_if_idle_for(options.ping_after_idle)
+        .map_sqlx_mysql_opts(|mysql: MySqlConnectOptions| {
+            mysql
+                .charset("utf8mb4")
+                .statement_cache_capacity(STATEMENT_CACHE)
+        })
+        .map_sqlx_mysql_pool_opts(move |pool| {
+            let session = session.clone();
+            pool.after_connect(move |connection, _| {
+                let session = session.clone();
+                Box::pin(async move { session.apply(connection).await })
+            })
+        });
+    let pool = SeaOrm::connect(connect).await?;
+    check_collation(&pool).await?;
+    Ok(pool)
+}
+
+/// What every session is told before it serves.
+#[derive(Clone)]
+struct SessionSettings {
+    lock_seconds: u64,
+    statement_millis: u128,
+}
+
+impl From<&DatabaseOptions> for SessionSettings {
+    fn from(options: &DatabaseOptions) -> Self {
+        Self {
+            // InnoDB counts whole seconds and takes 0 for "do not wait at all".
+            lock_seconds: options.lock_timeout.as_secs().max(1),
+            statement_millis: options.statement_timeout.map_or(0, |span| span.as_millis()),
+        }
+    }
+}
+
+impl SessionSettings {
+    async fn apply(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        connection
+            .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            .await?;
+        let common = format!(
+            "SET SESSION innodb_lock_wait_timeout = {}, SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+            self.lock_seconds
+        );
+        connection.execute(AssertSqlSafe(common)).await?;
+        // The two name the same setting differently and each refuses the other's name.
+        let version: String = sqlx::query_scalar("SELECT VERSION()")
+            .fetch_one(&mut *connection)
+            .await?;
+        let statement = if version.contains("MariaDB") {
+            let (seconds, millis) = (self.statement_millis / 1000, self.statement_millis % 1000);
+            format!("SET SESSION max_statement_time = {seconds}.{millis:03}")
+        } else {
+            format!("SET SESSION max_execution_time = {}", self.statement_millis)
+        };
+        connection.execute(AssertSqlSafe(statement)).await?;
+        Ok(())
+    }
+}
+
+/// Ids and references are compared byte by byte on the other engines; a case-insensitive or space-padding
+/// collation would make two of them one here, and a character set other than utf8mb4 would lose text.
+async fn check_collation(pool: &DatabaseConnection) -> Result<(), StorageError> {
+    let query = Statement::from_string(
+        DbBackend::MySql,
+        "SELECT CONCAT(@@character_set_database, ''), CONCAT(@@collation_database, ''), CONCAT(DATABASE(), '')",
+    );
+    let row = pool.query_one_raw(query).await?.ok_or_else(|| {
+        StorageError::Unsuitable("the server does not tell its collation".to_owned())
+    })?;
+    let charset: String = row.try_get_by_index(0)?;
+    let collation: String = row.try_get_by_index(1)?;
+    let Some(database) = row.try_get_by_index::<Option<String>>(2)? else {
+        return Err(StorageError::Unsuitable(
+            "the database URL names a server but no database: append /NAME".to_owned(),
+        ));
+    };
+    if charset == "utf8mb4" && collation.ends_with("_bin") {
+        return Ok(());
+    }
+    let wanted = if is_mariadb(pool).await? {
+        "utf8mb4_nopad_bin"
+    } else {
+        "utf8mb4_0900_bin"
+    };
+    Err(StorageError::Unsuitable(format!(
+        "database {database} compares text by {collation}, which must be utf8mb4 with a binary collation; \
+         while it is empty, run: ALTER DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE {wanted}"
+    )))
+}
+
+async fn is_mariadb(pool: &DatabaseConnection) -> Result<bool, StorageError> {
+    let query = Statement::from_string(DbBackend::MySql, "SELECT VERSION()");
+    let row = pool.query_one_raw(query).await?;
+    let version: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(version.is_some_and(|version| version.contains("MariaDB")))
+}
