@@ -147,6 +147,7 @@ const RULES: &[Rule] = &[
             "cleave-contracts",
             "cleave-kernel",
             "cleave-mesh",
+            "cleave-storage",
             "operations-client",
         ],
         never: &[],

@@ -1,0 +1,154 @@
+//! What a run needs before it measures: the arguments, the built service, the scratch servers.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use cleave_storage::Engine;
+use tempfile::TempDir;
+
+/// The engines that are measured.
+pub(crate) const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
+/// Names the scratch server on which databases are made; the same name as the tests use.
+const POSTGRES: &str = "CLEAVE_TEST_POSTGRES_URL";
+/// Set for the run that the scratch servers were started for, so that it does not start them again.
+const STARTED: &str = "CLEAVE_BENCH_SERVERS";
+
+/// Throughput, latency and CPU per call, beside the limit measured in the same run.
+#[derive(Debug, Parser)]
+#[command(name = "cleave-bench", version)]
+pub(crate) struct Arguments {
+    /// Print one JSON object per measure instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// One short round each: shows that everything runs, measures nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// The billing binary to drive, instead of one built by the `dist` profile.
+    #[arg(long, value_name = "FILE")]
+    billing: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What else this binary is started as, by itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Serve the limit of reads: a bare server that answers from memory.
+    #[command(hide = true)]
+    AnswerFromMemory {
+        /// Where to serve.
+        addr: SocketAddr,
+        /// The parties whose accounts it knows.
+        accounts: Vec<String>,
+    },
+}
+
+/// Everything that the measures share.
+pub(crate) struct Bench {
+    /// The service under test.
+    pub(crate) billing: PathBuf,
+    /// How often the system and its limit take turns.
+    pub(crate) rounds: usize,
+    /// How long one turn takes.
+    pub(crate) span: Duration,
+    /// Configuration files and logs of the processes.
+    pub(crate) folder: TempDir,
+}
+
+impl Bench {
+    /// Builds the service and starts a scratch PostgreSQL when none is named. `None` when the whole run was handed
+    /// to a process that sees that server.
+    ///
+    /// # Errors
+    /// When the service cannot be built, or the run in that process failed.
+    pub(crate) async fn prepare(arguments: &Arguments) -> Result<Option<Self>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        if std::env::var_os(POSTGRES).is_none() && std::env::var_os(STARTED).is_none() {
+            run_with_servers(&root)?;
+            return Ok(None);
+        }
+        let billing = match &arguments.billing {
+            Some(binary) => binary.clone(),
+            None => build_billing(&root)?,
+        };
+        let (rounds, span) = match arguments.quick {
+            true => (1, Duration::from_millis(300)),
+            false => (5, Duration::from_secs(3)),
+        };
+        let folder = TempDir::with_prefix("cleave-bench-")?;
+        Ok(Some(Self {
+            billing,
+            rounds,
+            span,
+            folder,
+        }))
+    }
+}
+
+/// Runs this program again beside private servers, and stops them after it.
+fn run_with_servers(root: &Path) -> Result<()> {
+    let scratch = TempDir::with_prefix("cleave-bench-servers-")?;
+    let servers = |verb: &str| {
+        let mut command = Command::new(root.join("deploy/servers"));
+        command.arg(verb).arg(scratch.path().join("servers"));
+        command
+    };
+    let started = servers("start")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting deploy/servers")?;
+    let urls = String::from_utf8(started.stdout)?;
+    let urls = urls.lines().filter_map(|line| line.split_once('='));
+    if !started.status.success() {
+        eprintln!("the scratch servers did not start: SQLite alone is measured");
+    }
+    let again = Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .envs(urls)
+        .env(STARTED, "1")
+        .status();
+    servers("stop")
+        .stdout(Stdio::null())
+        .status()
+        .context("stopping deploy/servers")?;
+    ensure!(
+        again?.success(),
+        "the run beside the scratch servers failed"
+    );
+    Ok(())
+}
+
+/// Builds the service as it ships and answers where its binary is.
+fn build_billing(root: &Path) -> Result<PathBuf> {
+    eprintln!("building the billing service with the dist profile");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .current_dir(root)
+        .args([
+            "build",
+            "--locked",
+            "--profile",
+            "dist",
+            "--package",
+            "billing",
+            "--bin",
+            "billing",
+        ])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting cargo")?;
+    ensure!(built.status.success(), "the billing service does not build");
+    let messages = String::from_utf8(built.stdout)?;
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let binary = messages
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back();
+    binary.context("cargo named no billing binary")
+}
