@@ -5,6 +5,15 @@ use std::future::Future;
 
 use futures::stream::{self, Stream};
 
+/// The size of a page when a whole list is read: the most that a server gives.
+const WHOLE_LIST: i32 = 1000;
+
+/// The page size to ask for: what the caller wants, else as much as there is.
+#[must_use]
+pub const fn size(wanted: i32) -> i32 {
+    if wanted == 0 { WHOLE_LIST } else { wanted }
+}
+
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page<T> {

@@ -1,0 +1,122 @@
+//! The body of an answer on its way to the caller: still under the deadline, still measured.
+
+use crate::deadline::Deadline;
+use crate::error::Cause;
+use crate::failure;
+use crate::framing::{FrameMeter, MAX_MESSAGE_BYTES};
+use crate::metrics::{AttemptMeter, CallMeter};
+use crate::peer::Peer;
+use crate::verdict::code_of_trailers;
+use bytes::Bytes;
+use http_body::Frame;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::Sleep;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// An answer's body and what must be known when it ends.
+pub(crate) struct AnswerBody {
+    inner: Option<Body>,
+    expiry: Option<Pin<Box<Sleep>>>,
+    frames: FrameMeter,
+    call: CallMeter,
+    attempt: AttemptMeter,
+    peer: Arc<Peer>,
+}
+
+impl AnswerBody {
+    /// Wraps the body of `response`, which answers the call for good.
+    pub(crate) fn wrap(
+        response: http::Response<Body>,
+        deadline: Option<Deadline>,
+        peer: Arc<Peer>,
+        mut call: CallMeter,
+        mut attempt: AttemptMeter,
+    ) -> http::Response<Body> {
+        if let Some(code) = failure::code_in(response.headers()) {
+            attempt.finish(code);
+            call.finish(code);
+            return response;
+        }
+        response.map(|body| {
+            Body::new(Self {
+                inner: Some(body),
+                expiry: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.at()))),
+                frames: FrameMeter::new(MAX_MESSAGE_BYTES),
+                call,
+                attempt,
+                peer,
+            })
+        })
+    }
+
+    /// Ends the body: the peer's stream is dropped, the meters learn the code.
+    fn finish(&mut self, code: Code) {
+        self.inner = None;
+        self.attempt.received(self.frames.bytes());
+        self.attempt.finish(code);
+        self.call.finish(code);
+    }
+
+    fn fail(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.finish(status.code());
+        Poll::Ready(Some(Err(status)))
+    }
+
+    /// Takes note of a frame that goes to the caller.
+    fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match frame.into_data() {
+            Ok(data) => match self.frames.push(&data) {
+                Ok(()) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(large) => self.fail(
+                    Cause::MessageTooLarge.status(Code::ResourceExhausted, large.to_string()),
+                ),
+            },
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                failure::mend(&mut trailers);
+                self.finish(code_of_trailers(&trailers));
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+        }
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(inner) = &mut self.inner else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(inner).poll_frame(cx);
+        // Asked after the peer, so that an answer that is there is not thrown away; and in any case, so
+        // that a peer that never stops sending does not outrun its deadline.
+        let expired = self
+            .expiry
+            .as_mut()
+            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
+        match polled {
+            Poll::Ready(Some(Ok(frame))) if !expired || frame.is_trailers() => self.pass(frame),
+            Poll::Ready(Some(Err(status))) if !expired => {
+                let status = failure::classify_body(status, self.peer.name());
+                self.fail(status)
+            }
+            Poll::Ready(None) => {
+                self.finish(Code::Unknown);
+                Poll::Ready(None)
+            }
+            _ if expired => {
+                let status = self.peer.expired(true);
+                self.fail(status)
+            }
+            _ => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The peers of a workload, by name.
+
+use crate::call::{Route, run};
+use crate::peer::{MeshError, Peer, Tuning};
+use crate::policy::PolicyTable;
+use crate::retry::Throttle;
+use futures::future::BoxFuture;
+use http::HeaderValue;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tonic::Status;
+use tonic::body::Body;
+
+/// The peers of a workload. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Mesh {
+    routes: Arc<BTreeMap<String, Arc<Route>>>,
+}
+
+/// Collects what a [`Mesh`] needs.
+#[derive(Debug)]
+pub struct MeshBuilder {
+    policies: PolicyTable,
+    caller: Option<String>,
+    peers: Vec<(String, String)>,
+    tuning: Tuning,
+}
+
+/// What the mesh knows of its peers, for the admin port.
+#[derive(Debug, Serialize)]
+pub struct PeerState {
+    /// The name by which the workload calls it.
+    pub name: String,
+    /// Where its replicas are.
+    pub addresses: Vec<String>,
+    /// What is left of the retry tokens; retries stop at five.
+    pub retry_tokens: f64,
+}
+
+impl Mesh {
+    /// A mesh that obeys these policies.
+    #[must_use]
+    pub fn builder(policies: PolicyTable) -> MeshBuilder {
+        MeshBuilder {
+            policies,
+            caller: None,
+            peers: Vec::new(),
+            tuning: Tuning::default(),
+        }
+    }
+
+    /// The channel to a peer.
+    ///
+    /// # Errors
+    /// When no such peer was configured.
+    pub fn to(&self, peer: &str) -> Result<MeshChannel, MeshError> {
+        let route = self
+            .routes
+            .get(peer)
+            .ok_or_else(|| MeshError::UnknownPeer(peer.to_owned()))?;
+        Ok(MeshChannel {
+            route: Arc::clone(route),
+        })
+    }
+
+    /// What is known of every peer.
+    #[must_use]
+    pub fn state(&self) -> Vec<PeerState> {
+        self.routes
+            .values()
+            .map(|route| PeerState {
+                name: route.peer.name().to_owned(),
+                addresses: route.peer.addresses().map(str::to_owned).collect(),
+                retry_tokens: route.throttle.left(),
+            })
+            .collect()
+    }
+}
+
+impl MeshBuilder {
+    /// The name of the workload that calls.
+    #[must_use]
+    pub fn caller(mut self, name: &str) -> Self {
+        self.caller = Some(name.to_owned());
+        self
+    }
+
+    /// A peer and its addresses: `http://HOST:PORT`, several with commas.
+    #[must_use]
+    pub fn peer(mut self, name: &str, addresses: &str) -> Self {
+        self.peers.push((name.to_owned(), addresses.to_owned()));
+        self
+    }
+
+    /// How connections are made and kept.
+    #[must_use]
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// The mesh. Connects to nobody yet; must be called inside a tokio runtime, which then drives the
+    /// connections.
+    ///
+    /// # Errors
+    /// When an address cannot be used.
+    pub fn build(self) -> Result<Mesh, MeshError> {
+        let caller = self
+            .caller
+            .and_then(|name| HeaderValue::try_from(name).ok());
+        let mut routes = BTreeMap::new();
+        for (name, addresses) in self.peers {
+            let peer = Arc::new(Peer::new(&name, &addresses, &self.tuning)?);
+            let route = Route {
+                target: Arc::from(name.as_str()),
+                peer,
+                policies: self.policies,
+                caller: caller.clone(),
+                throttle: Throttle::new(),
+            };
+            routes.insert(name, Arc::new(route));
+        }
+        Ok(Mesh {
+            routes: Arc::new(routes),
+        })
+    }
+}
+
+/// The way to one peer; any generated tonic client runs on it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct MeshChannel {
+    route: Arc<Route>,
+}
+
+impl tower::Service<http::Request<Body>> for MeshChannel {
+    type Response = http::Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Waiting belongs into the call, where the deadline covers it.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(run(Arc::clone(&self.route), request))
+    }
+}

@@ -1,0 +1,235 @@
+//! What the caller's half counts, under the names of gRPC's metrics design (A66, A96).
+
+use crate::deadline::Deadline;
+use crate::policy::MethodPolicy;
+use metrics::{Histogram, Label, counter, histogram};
+use std::sync::Arc;
+use std::time::Instant;
+use tonic::Code;
+
+/// The method label of calls that the contracts do not know.
+const OTHER: &str = "other";
+
+/// Latency buckets of the design, in seconds.
+pub const LATENCY_BUCKETS: [f64; 41] = [
+    0.0, 0.000_01, 0.000_05, 0.000_1, 0.000_3, 0.000_6, 0.000_8, 0.001, 0.002, 0.003, 0.004, 0.005,
+    0.006, 0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16,
+    0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0,
+];
+
+/// Size buckets of the design, in bytes.
+pub const SIZE_BUCKETS: [f64; 15] = [
+    0.0,
+    1_024.0,
+    2_048.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+    268_435_456.0,
+    1_073_741_824.0,
+    4_294_967_296.0,
+    17_179_869_184.0,
+];
+
+/// The name of a status code in labels.
+#[must_use]
+pub const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The method label of a call.
+#[must_use]
+pub fn method_name(method: Option<&'static MethodPolicy>) -> &'static str {
+    method.map_or(OTHER, MethodPolicy::name)
+}
+
+/// Tells the recorder what the metrics mean. Once per process, after the recorder is installed.
+pub fn describe() {
+    use metrics::{Unit, describe_counter, describe_histogram};
+    describe_counter!(
+        "grpc.client.attempt.started",
+        "Attempts begun by this client"
+    );
+    describe_histogram!(
+        "grpc.client.attempt.duration",
+        Unit::Seconds,
+        "Time of each attempt"
+    );
+    describe_histogram!(
+        "grpc.client.attempt.sent_total_compressed_message_size",
+        Unit::Bytes,
+        "Bytes of messages sent by each attempt"
+    );
+    describe_histogram!(
+        "grpc.client.attempt.rcvd_total_compressed_message_size",
+        Unit::Bytes,
+        "Bytes of messages received by each attempt"
+    );
+    describe_histogram!(
+        "grpc.client.call.duration",
+        Unit::Seconds,
+        "Time of each call, all of its attempts included"
+    );
+    describe_histogram!(
+        "grpc.client.call.retries",
+        "Retries made by each call that made any"
+    );
+}
+
+/// The labels of one call.
+#[derive(Clone, Debug)]
+struct Labels {
+    method: &'static str,
+    target: Arc<str>,
+}
+
+impl Labels {
+    fn plain(&self) -> Vec<Label> {
+        vec![
+            Label::from_static_parts("grpc.method", self.method),
+            Label::new("grpc.target", Arc::clone(&self.target)),
+        ]
+    }
+
+    fn with_status(&self, code: Code) -> Vec<Label> {
+        let mut labels = self.plain();
+        labels.push(Label::from_static_parts("grpc.status", code_name(code)));
+        labels
+    }
+}
+
+/// Times one call, from its start to the end of its answer. Dropped early, it counts as cancelled.
+#[derive(Debug)]
+pub(crate) struct CallMeter {
+    labels: Labels,
+    start: Instant,
+    retries: u32,
+    done: bool,
+}
+
+impl CallMeter {
+    pub(crate) fn start(method: Option<&'static MethodPolicy>, target: Arc<str>) -> Self {
+        let labels = Labels {
+            method: method_name(method),
+            target,
+        };
+        Self {
+            labels,
+            start: Instant::now(),
+            retries: 0,
+            done: false,
+        }
+    }
+
+    /// Another attempt begins.
+    pub(crate) fn retry(&mut self) {
+        self.retries += 1;
+    }
+
+    /// A meter for the attempt that begins now.
+    pub(crate) fn attempt(&self, deadline: Option<Deadline>) -> AttemptMeter {
+        counter!("grpc.client.attempt.started", self.labels.plain()).increment(1);
+        AttemptMeter {
+            labels: self.labels.clone(),
+            start: Instant::now(),
+            sent: 0,
+            received: 0,
+            deadline,
+            done: false,
+        }
+    }
+
+    /// The call has its final status.
+    pub(crate) fn finish(&mut self, code: Code) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let duration = histogram!("grpc.client.call.duration", self.labels.with_status(code));
+        duration.record(self.start.elapsed());
+        if self.retries > 0 {
+            histogram!("grpc.client.call.retries", self.labels.plain()).record(self.retries);
+        }
+    }
+}
+
+impl Drop for CallMeter {
+    fn drop(&mut self) {
+        self.finish(Code::Cancelled);
+    }
+}
+
+/// Measures one attempt. Dropped early, it counts as cancelled, or as expired once its deadline has
+/// passed.
+#[derive(Debug)]
+pub(crate) struct AttemptMeter {
+    labels: Labels,
+    start: Instant,
+    sent: u64,
+    received: u64,
+    deadline: Option<Deadline>,
+    done: bool,
+}
+
+impl AttemptMeter {
+    /// So many bytes of messages are sent.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.sent = bytes;
+    }
+
+    /// So many bytes of messages have come back.
+    pub(crate) fn received(&mut self, bytes: u64) {
+        self.received = bytes;
+    }
+
+    /// The attempt has its status.
+    pub(crate) fn finish(&mut self, code: Code) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let of =
+            |name: &'static str| -> Histogram { histogram!(name, self.labels.with_status(code)) };
+        of("grpc.client.attempt.duration").record(self.start.elapsed());
+        of("grpc.client.attempt.sent_total_compressed_message_size").record(size(self.sent));
+        of("grpc.client.attempt.rcvd_total_compressed_message_size").record(size(self.received));
+    }
+}
+
+impl Drop for AttemptMeter {
+    fn drop(&mut self) {
+        let expired = self.deadline.is_some_and(Deadline::has_passed);
+        self.finish(if expired {
+            Code::DeadlineExceeded
+        } else {
+            Code::Cancelled
+        });
+    }
+}
+
+/// A number of bytes as histograms take it; exact up to 4 GiB.
+#[must_use]
+pub fn size(bytes: u64) -> f64 {
+    u32::try_from(bytes).map_or(f64::from(u32::MAX), f64::from)
+}

@@ -1,0 +1,194 @@
+//! A request that can be sent again.
+
+use crate::framing::FrameMeter;
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use std::pin::pin;
+use tonic::Status;
+use tonic::body::Body;
+
+/// The largest request that is kept for a repetition.
+pub(crate) const MAX_REPLAY_BYTES: usize = 256 * 1024;
+
+/// What was kept of a request's body.
+pub(crate) enum Kept {
+    /// All of it: any number of attempts can be made.
+    Whole(Bytes),
+    /// It is larger than is kept: one attempt can be made.
+    Once(Body),
+}
+
+/// The parts of a request that all attempts share.
+pub(crate) struct Replay {
+    parts: http::request::Parts,
+    body: Option<Kept>,
+}
+
+impl Replay {
+    /// A request that will be sent once, its body as it comes.
+    pub(crate) fn once(request: http::Request<Body>) -> Self {
+        let (parts, body) = request.into_parts();
+        Self {
+            parts,
+            body: Some(Kept::Once(body)),
+        }
+    }
+
+    /// Reads the body, up to the limit, so that the request can be sent again.
+    pub(crate) async fn keep(request: http::Request<Body>) -> Result<Self, Status> {
+        let (parts, body) = request.into_parts();
+        Ok(Self {
+            parts,
+            body: Some(keep(body).await?),
+        })
+    }
+
+    /// Whether another attempt can be made after this one.
+    pub(crate) const fn is_repeatable(&self) -> bool {
+        matches!(self.body, Some(Kept::Whole(_)))
+    }
+
+    /// The headers of the next attempt.
+    pub(crate) fn headers_mut(&mut self) -> &mut http::HeaderMap {
+        &mut self.parts.headers
+    }
+
+    /// The bytes of messages in the body, when they are known.
+    pub(crate) fn message_bytes(&self) -> u64 {
+        match &self.body {
+            Some(Kept::Whole(bytes)) => {
+                let mut meter = FrameMeter::new(usize::MAX);
+                // Without a limit nothing is too large.
+                let _ = meter.push(bytes);
+                meter.bytes()
+            }
+            Some(Kept::Once(_)) | None => 0,
+        }
+    }
+
+    /// The next attempt.
+    pub(crate) fn request(&mut self) -> http::Request<Body> {
+        let body = match self.body.take() {
+            Some(Kept::Whole(bytes)) => {
+                self.body = Some(Kept::Whole(bytes.clone()));
+                Body::new(Full::new(bytes))
+            }
+            Some(Kept::Once(body)) => body,
+            None => Body::empty(),
+        };
+        let mut request = http::Request::new(body);
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = self.parts.uri.clone();
+        *request.version_mut() = self.parts.version;
+        *request.headers_mut() = self.parts.headers.clone();
+        *request.extensions_mut() = self.parts.extensions.clone();
+        request
+    }
+}
+
+/// Reads a body up to the limit.
+async fn keep(body: Body) -> Result<Kept, Status> {
+    if body.is_end_stream() {
+        return Ok(Kept::Whole(Bytes::new()));
+    }
+    let mut body = Box::pin(body);
+    let mut pieces: Vec<Bytes> = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else {
+            continue;
+        };
+        length += piece.len();
+        pieces.push(piece);
+        if length > MAX_REPLAY_BYTES {
+            let front = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));
+            let front = StreamBody::new(futures::stream::iter(front));
+            return Ok(Kept::Once(Body::new(Chained {
+                front: Some(front),
+                rest: body,
+            })));
+        }
+    }
+    Ok(Kept::Whole(join(pieces)))
+}
+
+/// The pieces as one; no copy when there is one.
+fn join(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() == 1 {
+        return pieces.swap_remove(0);
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces
+        .iter()
+        .for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
+}
+
+/// One body after another.
+struct Chained<A> {
+    front: Option<A>,
+    rest: std::pin::Pin<Box<Body>>,
+}
+
+impl<A> http_body::Body for Chained<A>
+where
+    A: http_body::Body<Data = Bytes, Error = Status> + Unpin,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Status>>> {
+        use std::task::Poll;
+        if let Some(front) = &mut self.front {
+            match pin!(front).poll_frame(cx) {
+                Poll::Ready(None) => self.front = None,
+                other => return other,
+            }
+        }
+        self.rest.as_mut().poll_frame(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(length: usize) -> http::Request<Body> {
+        let pieces = vec![7_u8; length];
+        let frames: Vec<_> = pieces
+            .chunks(1 + length / 3)
+            .map(|piece| Ok::<_, Status>(Frame::data(Bytes::copy_from_slice(piece))))
+            .collect();
+        http::Request::new(Body::new(StreamBody::new(futures::stream::iter(frames))))
+    }
+
+    async fn read(request: http::Request<Body>) -> usize {
+        request
+            .into_body()
+            .collect()
+            .await
+            .expect("body")
+            .to_bytes()
+            .len()
+    }
+
+    #[tokio::test]
+    async fn a_small_request_can_be_sent_again_and_again() {
+        let mut replay = Replay::keep(request(1_000)).await.expect("kept");
+        assert!(replay.is_repeatable());
+        assert_eq!(read(replay.request()).await, 1_000);
+        assert_eq!(read(replay.request()).await, 1_000);
+    }
+
+    #[tokio::test]
+    async fn a_large_request_is_sent_once_and_whole() {
+        let length = MAX_REPLAY_BYTES * 2;
+        let mut replay = Replay::keep(request(length)).await.expect("kept");
+        assert!(!replay.is_repeatable());
+        assert_eq!(read(replay.request()).await, length);
+    }
+}

@@ -1,0 +1,152 @@
+//! Looks at an answer before the caller does, to learn whether it is a failure worth a repetition.
+//!
+//! A server may say so in the headers (trailers only), or in real trailers after them. Nothing of the
+//! answer is lost: what was read is put back in front of the rest.
+
+use crate::failure;
+use crate::retry::Pushback;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// A unary answer is held back until its trailers while it is no larger than this.
+const MAX_HELD_BYTES: usize = 1024 * 1024;
+
+/// What an answer turned out to be.
+pub(crate) enum Verdict {
+    /// The caller gets it.
+    Answered(http::Response<Body>),
+    /// It is a failure; the caller gets it unless another attempt is made.
+    Failed(Failure),
+}
+
+/// A failed attempt.
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) pushback: Option<Pushback>,
+    pub(crate) answer: Result<http::Response<Body>, Status>,
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let pushback = Pushback::in_headers(&status.metadata().clone().into_headers());
+        Self {
+            code: status.code(),
+            pushback,
+            answer: Err(status),
+        }
+    }
+}
+
+/// Judges by the headers alone; `Err` gives the response back when they do not tell.
+pub(crate) fn by_headers(
+    mut response: http::Response<Body>,
+) -> Result<Verdict, http::Response<Body>> {
+    failure::mend(response.headers_mut());
+    let code =
+        failure::code_in(response.headers()).or_else(|| failure::code_of_http(response.status()));
+    match code {
+        Some(Code::Ok) => Ok(Verdict::Answered(response)),
+        Some(code) => Ok(Verdict::Failed(failed(code, None, response))),
+        None => Err(response),
+    }
+}
+
+/// Judges by what follows the headers: up to the first message of a stream, up to the trailers of a
+/// single answer.
+pub(crate) async fn by_body(
+    response: http::Response<Body>,
+    server_streaming: bool,
+    peer: &str,
+) -> Verdict {
+    let (parts, mut rest) = response.into_parts();
+    let mut front = VecDeque::new();
+    let mut held = 0;
+    loop {
+        let frame = match rest.frame().await {
+            Some(Ok(frame)) => frame,
+            Some(Err(status)) => return Failure::from(failure::classify_body(status, peer)).into(),
+            None => break,
+        };
+        match frame.into_trailers() {
+            Ok(mut trailers) => {
+                failure::mend(&mut trailers);
+                let code = failure::code_in(&trailers).unwrap_or(Code::Unknown);
+                let pushback = Pushback::in_headers(&trailers);
+                front.push_back(Frame::trailers(trailers));
+                let response = http::Response::from_parts(parts, Held::body(front, None));
+                return match code {
+                    Code::Ok => Verdict::Answered(response),
+                    code => Verdict::Failed(failed(code, pushback, response)),
+                };
+            }
+            Err(data) => {
+                held += data.data_ref().map_or(0, Bytes::len);
+                front.push_back(data);
+                if held > 0 && (server_streaming || held > MAX_HELD_BYTES) {
+                    break;
+                }
+            }
+        }
+    }
+    Verdict::Answered(http::Response::from_parts(
+        parts,
+        Held::body(front, Some(rest)),
+    ))
+}
+
+impl From<Failure> for Verdict {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn failed(code: Code, trailers: Option<Pushback>, response: http::Response<Body>) -> Failure {
+    let pushback = trailers.or_else(|| Pushback::in_headers(response.headers()));
+    Failure {
+        code,
+        pushback,
+        answer: Ok(response),
+    }
+}
+
+/// A body some of which was read already.
+struct Held {
+    front: VecDeque<Frame<Bytes>>,
+    rest: Option<Body>,
+}
+
+impl Held {
+    fn body(front: VecDeque<Frame<Bytes>>, rest: Option<Body>) -> Body {
+        Body::new(Self { front, rest })
+    }
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(frame) = self.front.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+/// The status code that ends a body, when this frame ends it.
+pub(crate) fn code_of_trailers(trailers: &HeaderMap) -> Code {
+    failure::code_in(trailers).unwrap_or(Code::Unknown)
+}
