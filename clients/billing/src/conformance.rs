@@ -1,0 +1,1 @@
+//! The cases that the fake and the real service both pass.

@@ -1,0 +1,84 @@
+//! The ledger.
+
+use cleave_contracts::billing::v1::ledger_service_client::LedgerServiceClient;
+use cleave_mesh::{
+    CallError, MeshChannel,
+    follow::Messages,
+    paging::{self, Page},
+};
+use futures::stream::{Stream, TryStreamExt};
+
+use crate::{BillingClient, pb};
+
+impl BillingClient {
+    /// Records money that came in from an advertiser and credits it to the running balance.
+    pub async fn record_payment(
+        &self,
+        request: pb::RecordPaymentRequest,
+    ) -> Result<pb::RecordPaymentResponse, CallError> {
+        Ok(self.ledger().record_payment(request).await?.into_inner())
+    }
+
+    /// Corrects an account by hand.
+    pub async fn post_adjustment(
+        &self,
+        request: pb::PostAdjustmentRequest,
+    ) -> Result<pb::PostAdjustmentResponse, CallError> {
+        Ok(self.ledger().post_adjustment(request).await?.into_inner())
+    }
+
+    /// Reads the ledger accounts of one account, or those of the platform in one currency, all at one
+    /// instant.
+    pub async fn get_balances(
+        &self,
+        request: pb::GetBalancesRequest,
+    ) -> Result<pb::GetBalancesResponse, CallError> {
+        Ok(self.ledger().get_balances(request).await?.into_inner())
+    }
+
+    /// Lists transfers in the order of their seq.
+    pub async fn list_transfers(
+        &self,
+        request: pb::ListTransfersRequest,
+    ) -> Result<pb::ListTransfersResponse, CallError> {
+        Ok(self.ledger().list_transfers(request).await?.into_inner())
+    }
+
+    /// Replays every transfer in the order of its seq through the rules, compares the counters with
+    /// the stored ones, and re-rates every bucket from its rows.
+    pub async fn verify_ledger(
+        &self,
+        request: pb::VerifyLedgerRequest,
+    ) -> Result<Messages<pb::VerifyLedgerResponse>, CallError> {
+        let messages = self.ledger().verify_ledger(request).await?.into_inner();
+        Ok(Box::pin(messages.map_err(CallError::from)))
+    }
+
+    /// All transfers that the request asks for, page after page.
+    pub fn list_all_transfers(
+        &self,
+        request: pb::ListTransfersRequest,
+    ) -> impl Stream<Item = Result<pb::Transfer, CallError>> + Send + use<> {
+        let client = self.clone();
+        paging::items(move |page_token| {
+            let client = client.clone();
+            let page_size = paging::size(request.page_size);
+            let request = pb::ListTransfersRequest {
+                page_size,
+                page_token,
+                ..request.clone()
+            };
+            async move {
+                let page = client.list_transfers(request).await?;
+                Ok(Page {
+                    items: page.transfers,
+                    next_page_token: page.next_page_token,
+                })
+            }
+        })
+    }
+
+    fn ledger(&self) -> LedgerServiceClient<MeshChannel> {
+        LedgerServiceClient::new(self.channel.clone())
+    }
+}
