@@ -14,8 +14,6 @@ use tempfile::TempDir;
 pub(crate) const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 /// Names the scratch server on which databases are made; the same name as the tests use.
 const POSTGRES: &str = "CLEAVE_TEST_POSTGRES_URL";
-/// Set for the run that the scratch servers were started for, so that it does not start them again.
-const STARTED: &str = "CLEAVE_BENCH_SERVERS";
 
 /// Throughput, latency and CPU per call, beside the limit measured in the same run.
 #[derive(Debug, Parser)]
@@ -67,7 +65,7 @@ impl Bench {
     /// When the service cannot be built, or the run in that process failed.
     pub(crate) async fn prepare(arguments: &Arguments) -> Result<Option<Self>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        if std::env::var_os(POSTGRES).is_none() && std::env::var_os(STARTED).is_none() {
+        if std::env::var_os(POSTGRES).is_none() {
             run_with_servers(&root)?;
             return Ok(None);
         }
@@ -89,34 +87,16 @@ impl Bench {
     }
 }
 
-/// Runs this program again beside private servers, and stops them after it.
+/// Runs this program again beside private servers, which end with it.
 fn run_with_servers(root: &Path) -> Result<()> {
-    let scratch = TempDir::with_prefix("cleave-bench-servers-")?;
-    let servers = |verb: &str| {
-        let mut command = Command::new(root.join("deploy/servers"));
-        command.arg(verb).arg(scratch.path().join("servers"));
-        command
-    };
-    let started = servers("start")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("starting deploy/servers")?;
-    let urls = String::from_utf8(started.stdout)?;
-    let urls = urls.lines().filter_map(|line| line.split_once('='));
-    if !started.status.success() {
-        eprintln!("the scratch servers did not start: SQLite alone is measured");
-    }
-    let again = Command::new(std::env::current_exe()?)
+    let status = Command::new(root.join("deploy/servers"))
+        .arg("run")
+        .arg(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
-        .envs(urls)
-        .env(STARTED, "1")
-        .status();
-    servers("stop")
-        .stdout(Stdio::null())
         .status()
-        .context("stopping deploy/servers")?;
+        .context("starting deploy/servers")?;
     ensure!(
-        again?.success(),
+        status.success(),
         "the run beside the scratch servers failed"
     );
     Ok(())
