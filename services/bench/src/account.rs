@@ -1,5 +1,7 @@
 //! GetAccount at 64 calls in flight, beside a bare server that answers from memory.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use cleave_contracts::billing::v1 as pb;
 use cleave_storage::Engine;
@@ -39,11 +41,11 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
 
     let mut rounds = Vec::new();
     for _ in 0..bench.rounds {
-        let limit = read(bench, &from_memory, &advertisers)
+        let limit = read(bench.span, &from_memory, &advertisers)
             .await
             .context("reading from memory")?;
         let before = system.process.cpu()?;
-        let outcome = read(bench, &connections, &advertisers)
+        let outcome = read(bench.span, &connections, &advertisers)
             .await
             .context("reading accounts")?;
         let cpu = system.process.cpu()?.saturating_sub(before);
@@ -61,8 +63,16 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
     )))
 }
 
-async fn read(bench: &Bench, connections: &[Channel], advertisers: &[String]) -> Result<Outcome> {
-    load::drive(bench.span, |caller| {
+/// Reads the accounts of `advertisers` at random for `span`.
+///
+/// # Errors
+/// When a call fails.
+pub(crate) async fn read(
+    span: Duration,
+    connections: &[Channel],
+    advertisers: &[String],
+) -> Result<Outcome> {
+    load::drive(span, |caller| {
         let channel = connections[caller % connections.len()].clone();
         let mut client = pb::account_service_client::AccountServiceClient::new(channel);
         let id = advertisers[fastrand::usize(..advertisers.len())].clone();

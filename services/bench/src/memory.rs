@@ -117,3 +117,31 @@ impl UnaryService<pb::GetAccountRequest> for GetAccount {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{account, load, process};
+
+    #[tokio::test]
+    async fn given_accounts_in_memory_then_they_are_answered_and_no_others() {
+        let addr = process::free_addr().expect("a free port");
+        tokio::spawn(serve(addr, vec!["adv_known".to_owned()]));
+        let url = format!("http://{addr}");
+        let connections = loop {
+            match load::connect(&url).await {
+                Ok(connections) => break connections,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let span = Duration::from_millis(50);
+        let known = account::read(span, &connections, &["adv_known".to_owned()]).await;
+        assert!(known.expect("every call is answered").calls > 0);
+        let unknown = account::read(span, &connections, &["adv_unknown".to_owned()]).await;
+        let refusal = unknown.expect_err("an unknown account is refused");
+        let code = refusal.downcast_ref::<Status>().map(Status::code);
+        assert_eq!(code, Some(tonic::Code::NotFound));
+    }
+}
