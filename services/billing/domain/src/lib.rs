@@ -11,6 +11,7 @@ pub mod chart;
 pub mod delivery;
 pub mod funding;
 pub mod outcome;
+pub mod parked_row;
 pub mod payment;
 pub mod period;
 pub mod rating;
