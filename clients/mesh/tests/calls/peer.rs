@@ -117,7 +117,6 @@ impl Peer {
             channel: channel(&address.to_string()),
             address,
             seen,
-            server,
         }
     }
 
