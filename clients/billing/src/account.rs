@@ -108,12 +108,9 @@ impl BillingClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::ListAccountsRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.list_accounts(request).await?;
                 Ok(Page {
@@ -136,10 +133,8 @@ impl BillingClient {
         let token = request.resume_token.clone();
         follow(token, token_of, move |resume_token| {
             let client = client.clone();
-            let request = pb::WatchAccountsRequest {
-                resume_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.resume_token = resume_token;
             async move { client.watch_accounts(request).await }
         })
     }

@@ -54,12 +54,9 @@ impl BillingClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::GetPublisherEarningsRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.get_publisher_earnings(request).await?;
                 Ok(Page {
@@ -78,12 +75,9 @@ impl BillingClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::ListChargesRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.list_charges(request).await?;
                 Ok(Page {
@@ -102,12 +96,9 @@ impl BillingClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::ListParkedRowsRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.list_parked_rows(request).await?;
                 Ok(Page {

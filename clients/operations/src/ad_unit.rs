@@ -74,12 +74,9 @@ impl OperationsClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::ListAdUnitsRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.list_ad_units(request).await?;
                 Ok(Page {

@@ -102,12 +102,9 @@ impl OperationsClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::ListAdvertisersRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.list_advertisers(request).await?;
                 Ok(Page {

@@ -56,10 +56,8 @@ impl OperationsClient {
         let token = request.resume_token.clone();
         follow(token, token_of, move |resume_token| {
             let client = client.clone();
-            let request = pb::WatchCatalogRequest {
-                resume_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.resume_token = resume_token;
             async move { client.watch_catalog(request).await }
         })
     }

@@ -69,12 +69,9 @@ impl OperationsClient {
         let client = self.clone();
         paging::items(move |page_token| {
             let client = client.clone();
-            let page_size = paging::size(request.page_size);
-            let request = pb::ListDeliveryRequest {
-                page_size,
-                page_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
             async move {
                 let page = client.list_delivery(request).await?;
                 Ok(Page {
@@ -97,10 +94,8 @@ impl OperationsClient {
         let token = request.resume_token.clone();
         follow(token, token_of, move |resume_token| {
             let client = client.clone();
-            let request = pb::WatchDeliveryRequest {
-                resume_token,
-                ..request.clone()
-            };
+            let mut request = request.clone();
+            request.resume_token = resume_token;
             async move { client.watch_delivery(request).await }
         })
     }

@@ -11,6 +11,7 @@ mod catalog;
 #[cfg(feature = "fake")]
 pub mod conformance;
 mod delivery;
+pub mod digest;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod game;

@@ -49,6 +49,11 @@ pub(super) struct Account {
     pub(super) revision: i64,
 }
 
+/// What a request was, by type and content.
+type Fingerprint = Vec<u8>;
+/// The first answer to a request, encoded.
+type Outcome = Result<Vec<u8>, Status>;
+
 /// Accounts by the party that owns them, and the rest.
 #[derive(Debug)]
 pub(super) struct Books {
@@ -60,7 +65,7 @@ pub(super) struct Books {
     pub(super) reservations: Vec<pb::Reservation>,
     /// What line items were charged, with the account that paid.
     pub(super) charges: BTreeMap<String, (String, i64)>,
-    outcomes: HashMap<String, (Vec<u8>, Result<Vec<u8>, Status>)>,
+    outcomes: HashMap<String, (Fingerprint, Outcome)>,
 }
 
 impl Default for Books {
