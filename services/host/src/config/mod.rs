@@ -1,0 +1,14 @@
+//! Settings from four sources: documented defaults, a file, the environment, flags; the later wins.
+//!
+//! The defaults are the schema: a key that is not in them is unknown, a value of another type is wrong.
+//! Every fault is found before the service starts, and all of them are listed at once.
+
+pub mod duration;
+mod fault;
+mod loader;
+mod merge;
+mod settings;
+
+pub use fault::{Fault, Faults, Rejected};
+pub use loader::{Loader, Validate};
+pub use settings::{HostSettings, LogFormat, TelemetrySettings};
