@@ -143,23 +143,33 @@ fn make_folder() -> (Place, String) {
 }
 
 async fn make_on_server(engine: Engine) -> Option<(Place, String)> {
-    let (variable, create) = match engine {
+    // The first that the server knows: MariaDB and MySQL name the fitting collation differently.
+    let (variable, settings): (_, &[&str]) = match engine {
         Engine::MySql => (
             "CLEAVE_TEST_MYSQL_URL",
-            "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            &[
+                "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+                "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
+            ],
         ),
-        Engine::Postgres | Engine::Sqlite => ("CLEAVE_TEST_POSTGRES_URL", ""),
+        Engine::Postgres | Engine::Sqlite => ("CLEAVE_TEST_POSTGRES_URL", &[""]),
     };
     let Ok(admin) = std::env::var(variable) else {
         say_skipped(engine, variable);
         return None;
     };
     let name = fresh_name();
-    if let Err(error) = administer(&admin, &format!("CREATE DATABASE {name} {create}")).await {
-        panic!("cannot create a database on {variable}: {error:?}");
+    let mut refusal = None;
+    for setting in settings {
+        match administer(&admin, &format!("CREATE DATABASE {name} {setting}")).await {
+            Ok(()) => {
+                let url = with_database(&admin, &name);
+                return Some((Place::Server { admin, name }, url));
+            }
+            Err(error) => refusal = Some(error),
+        }
     }
-    let url = with_database(&admin, &name);
-    Some((Place::Server { admin, name }, url))
+    panic!("cannot create a database on {variable}: {refusal:?}");
 }
 
 async fn drop_on_server(admin: &str, name: &str) -> Result<(), StorageError> {

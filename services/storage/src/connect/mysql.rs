@@ -9,6 +9,8 @@ use super::common;
 use crate::{DatabaseOptions, StorageError};
 
 const STATEMENT_CACHE: usize = 512;
+/// What the version of every MariaDB contains, and of no MySQL.
+const MARIADB: &str = "MariaDB";
 
 pub(crate) async fn connect(
     url: &str,
@@ -67,7 +69,7 @@ impl SessionSettings {
         let version: String = sqlx::query_scalar("SELECT VERSION()")
             .fetch_one(&mut *connection)
             .await?;
-        let statement = if version.contains("MariaDB") {
+        let statement = if version.contains(MARIADB) {
             let (seconds, millis) = (self.statement_millis / 1000, self.statement_millis % 1000);
             format!("SET SESSION max_statement_time = {seconds}.{millis:03}")
         } else {
@@ -78,12 +80,12 @@ impl SessionSettings {
     }
 }
 
-/// Ids and references are compared byte by byte on the other engines; a case-insensitive or space-padding
-/// collation would make two of them one here, and a character set other than utf8mb4 would lose text.
+/// Ids and references are compared byte by byte on the other engines; a case-insensitive collation would make
+/// two of them one here, and a character set other than utf8mb4 would lose text.
 async fn check_collation(pool: &DatabaseConnection) -> Result<(), StorageError> {
     let query = Statement::from_string(
         DbBackend::MySql,
-        "SELECT CONCAT(@@character_set_database, ''), CONCAT(@@collation_database, ''), CONCAT(DATABASE(), '')",
+        "SELECT CONCAT(@@character_set_database), CONCAT(@@collation_database), CONCAT(DATABASE()), VERSION()",
     );
     let row = pool.query_one_raw(query).await?.ok_or_else(|| {
         StorageError::Unsuitable("the server does not tell its collation".to_owned())
@@ -95,23 +97,22 @@ async fn check_collation(pool: &DatabaseConnection) -> Result<(), StorageError> 
             "the database URL names a server but no database: append /NAME".to_owned(),
         ));
     };
-    if charset == "utf8mb4" && collation.ends_with("_bin") {
-        return Ok(());
-    }
-    let wanted = if is_mariadb(pool).await? {
-        "utf8mb4_nopad_bin"
-    } else {
-        "utf8mb4_0900_bin"
+    let best = match row.try_get_by_index::<String>(3)? {
+        version if version.contains(MARIADB) => "utf8mb4_nopad_bin",
+        _ => "utf8mb4_0900_bin",
     };
-    Err(StorageError::Unsuitable(format!(
-        "database {database} compares text by {collation}, which must be utf8mb4 with a binary collation; \
-         while it is empty, run: ALTER DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE {wanted}"
-    )))
-}
-
-async fn is_mariadb(pool: &DatabaseConnection) -> Result<bool, StorageError> {
-    let query = Statement::from_string(DbBackend::MySql, "SELECT VERSION()");
-    let row = pool.query_one_raw(query).await?;
-    let version: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(version.is_some_and(|version| version.contains("MariaDB")))
+    if charset != "utf8mb4" || !collation.ends_with("_bin") {
+        return Err(StorageError::Unsuitable(format!(
+            "database {database} compares text by {collation}, which must be utf8mb4 with a binary collation; \
+             while it is empty, run: ALTER DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE {best}"
+        )));
+    }
+    if collation == "utf8mb4_bin" {
+        tracing::warn!(
+            database.name = database,
+            database.collation = collation,
+            "this collation ignores spaces at the end of text; {best} does not"
+        );
+    }
+    Ok(())
 }
