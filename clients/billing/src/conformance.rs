@@ -1,1 +1,0 @@
-//! The cases that the fake and the real service both pass.
