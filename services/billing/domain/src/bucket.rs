@@ -1,11 +1,12 @@
 //! Buckets: what rows are summed into before they are priced. The sums, and so the prices, depend on the set of rows
 //! alone, whatever their order or batching.
 
+use crate::account::{Account, OpsRef};
 use crate::period::Period;
 use crate::rating::Amounts;
 use crate::rev_share::RevShare;
 use crate::terms::Terms;
-use cleave_kernel::{AdUnitId, LineItemId, Overflow, RevShareId, Timestamp};
+use cleave_kernel::{AccountId, AdUnitId, LineItemId, Overflow, RevShareId, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -130,6 +131,10 @@ pub struct Basis {
     pub terms: Arc<Terms>,
     /// What the publisher earns.
     pub rev_share: Arc<RevShare>,
+    /// The account that is charged.
+    pub advertiser: AccountId,
+    /// The account that earns.
+    pub publisher: AccountId,
 }
 
 impl Basis {
@@ -145,6 +150,8 @@ impl Basis {
         Self {
             key,
             id: key.id(),
+            advertiser: Account::id_of(OpsRef::Advertiser(terms.advertiser)),
+            publisher: Account::id_of(OpsRef::Publisher(rev_share.publisher)),
             terms,
             rev_share,
         }

@@ -73,6 +73,8 @@ reasons! {
     BadDebt = 13, "BAD_DEBT";
     /// Earnings taken back.
     Clawback = 14, "CLAWBACK";
+    /// Delivery that nothing had covered was charged after all.
+    Settlement = 15, "SETTLEMENT";
 }
 
 impl Reason {
@@ -164,17 +166,35 @@ pub(crate) enum Draft {
 /// Movements that happen together or not at all, for one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    pub(crate) source_ref: String,
     pub(crate) drafts: Vec<Draft>,
+    /// From which draft on each source is named.
+    sources: Vec<(usize, String)>,
 }
 
 impl Group {
     /// An empty group caused by `source_ref`.
     pub fn new(source_ref: impl Into<String>) -> Self {
         Self {
-            source_ref: source_ref.into(),
             drafts: Vec::new(),
+            sources: vec![(0, source_ref.into())],
         }
+    }
+
+    /// Names the source of the movements that are added from here on.
+    pub fn about(&mut self, source_ref: impl Into<String>) {
+        self.sources.push((self.drafts.len(), source_ref.into()));
+    }
+
+    /// The drafts, each with what caused it.
+    pub(crate) fn sourced(&self) -> impl Iterator<Item = (&str, &Draft)> {
+        let mut later = self.sources.iter().peekable();
+        let mut source = "";
+        self.drafts.iter().enumerate().map(move |(index, draft)| {
+            while let Some((_, named)) = later.next_if(|(from, _)| *from <= index) {
+                source = named;
+            }
+            (source, draft)
+        })
     }
 
     /// Moves `amount` at once. A negative amount moves the other way, none at all is left out.

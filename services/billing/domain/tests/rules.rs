@@ -1,5 +1,7 @@
 //! The rules of accounts, standing and reservations, case by case.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
 mod common;
 
 use billing_domain::account::{Mode, OpsRef, State as AccountState};
@@ -163,7 +165,10 @@ fn holds_are_drawn_oldest_first() {
     world.advance(1);
     let second = world.reserve(line_item(0), 10, 1).unwrap().reservation.id;
     world.reserve(line_item(1), 10, 1).unwrap();
-    assert_eq!(world.work.live_holds(line_item(0)), vec![first, second]);
+    assert_eq!(
+        world.work.live_holds(world.account, line_item(0)),
+        vec![first, second]
+    );
 }
 
 #[test]

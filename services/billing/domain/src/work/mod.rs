@@ -4,7 +4,10 @@
 //! then move money through one atomic [`Work::commit`], then write down what cannot fail.
 
 mod changes;
+mod holds;
 mod post;
+
+pub(crate) use holds::Purse;
 
 use crate::account::Account;
 use crate::adjustment::Adjustment;
@@ -128,12 +131,12 @@ impl Work {
         self.reservations.get(&id)
     }
 
-    /// The holds that a line item's rows may draw from, oldest first.
-    pub fn live_holds(&self, line_item: LineItemId) -> Vec<ReservationId> {
+    /// The holds on an account that a line item's rows may draw from, oldest first.
+    pub fn live_holds(&self, account: AccountId, line_item: LineItemId) -> Vec<ReservationId> {
         let mut live: Vec<_> = self
             .reservations
             .values()
-            .filter(|r| r.line_item == line_item && r.is_live())
+            .filter(|r| r.account == account && r.line_item == line_item && r.is_live())
             .collect();
         live.sort_by_key(|r| (r.created_at, r.id));
         live.into_iter().map(|r| r.id).collect()

@@ -28,9 +28,8 @@ impl Work {
     pub fn commit(&mut self, group: Group) -> Result<(), Refusal> {
         let id = self.next_id();
         let transfers = group
-            .drafts
-            .iter()
-            .map(|draft| self.transfer(id, &group.source_ref, draft))
+            .sourced()
+            .map(|(source_ref, draft)| self.transfer(id, source_ref, draft))
             .collect::<Result<Vec<_>, _>>()?;
         let moved = self.reservations_after(&group)?;
         self.book
