@@ -9,15 +9,18 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Engine, StorageError, insert_chunks, padded};
+use crate::{Bulk, Column, StorageError, padded};
 
-const COLUMNS: [&str; 5] = [
-    "request_id",
-    "method",
-    "fingerprint",
-    "outcome",
-    "recorded_at",
-];
+const OUTCOMES: Bulk<5> = Bulk::new(
+    "idempotency",
+    [
+        Column::uuid("request_id"),
+        Column::text("method"),
+        Column::bytes("fingerprint"),
+        Column::bytes("outcome"),
+        Column::big_int("recorded_at"),
+    ],
+);
 /// Ids looked up by one statement.
 const LOOKUP_CHUNK: usize = 1024;
 
@@ -89,29 +92,19 @@ pub async fn remember(
     at: Timestamp,
     outcomes: &[Remembered],
 ) -> Result<(), StorageError> {
-    let engine = Engine::from(txn.get_database_backend());
-    for chunk in insert_chunks(engine, COLUMNS.len(), outcomes.iter().collect()) {
-        let mut insert = Query::insert();
-        insert.into_table("idempotency").columns(COLUMNS);
-        for Remembered {
-            key,
-            method,
-            outcome,
-        } in chunk
-        {
-            insert.values_panic([
-                key.id.into(),
-                (*method).into(),
-                key.fingerprint.as_bytes().to_vec().into(),
-                outcome.clone().into(),
-                at.micros().into(),
-            ]);
-        }
-        txn.execute(&insert)
-            .await
-            .map_err(|error| StorageError::from(error).unique_is_contention())?;
-    }
-    Ok(())
+    let rows = outcomes.iter().map(|kept| {
+        [
+            kept.key.id.into(),
+            kept.method.into(),
+            kept.key.fingerprint.as_bytes().to_vec().into(),
+            kept.outcome.clone().into(),
+            at.micros().into(),
+        ]
+    });
+    OUTCOMES
+        .insert(txn, rows.collect())
+        .await
+        .map_err(StorageError::unique_is_contention)
 }
 
 /// The requests of one batch: what the database knows of them and what the batch itself decides, so that a

@@ -1,7 +1,7 @@
 //! Numbers without gaps: a row per sequence holds the last number given out, and stays locked until the
 //! transaction that took some ends. Numbers of one that rolls back are given out again.
 
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use crate::StorageError;
@@ -34,4 +34,16 @@ pub async fn allocate(
         .await
         .map_err(|error| StorageError::from(error).unique_is_contention())?;
     Ok(1)
+}
+
+/// The last number that the sequence `name` has given out, 0 before the first. Of transactions that have
+/// committed: numbers become visible in their order.
+pub async fn last<C: ConnectionTrait>(conn: &C, name: &str) -> Result<i64, StorageError> {
+    let select = Query::select()
+        .column(SEQUENCES.column)
+        .from(SEQUENCES.table)
+        .and_where(Expr::col(SEQUENCES.key).eq(name))
+        .to_owned();
+    let row = conn.query_one(&select).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use signal::{FeedSignal, FeedWatcher};
 
 use crate::counter::Counter;
-use crate::{Engine, StorageError, insert_chunks};
+use crate::{Bulk, Column, Engine, StorageError};
 
 const HEAD: Counter = Counter {
     table: "change_feed",
@@ -25,6 +25,15 @@ const HEAD: Counter = Counter {
 /// The only row of `change_feed`.
 pub(crate) const FEED_ROW: i16 = 1;
 const CHANGE_COLUMNS: [&str; 4] = ["seq", "topic", "subject", "changed_at"];
+const CHANGES: Bulk<4> = Bulk::new(
+    "changes",
+    [
+        Column::big_int("seq"),
+        Column::small_int("topic"),
+        Column::uuid("subject"),
+        Column::big_int("changed_at"),
+    ],
+);
 
 /// Something that changed: a subject within a topic. What the topics are is the store's matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,20 +95,15 @@ pub async fn append(
         .raise(txn, FEED_ROW.into(), count)
         .await?
         .ok_or_else(not_migrated)?;
-    let numbered = (last - count + 1..).zip(changes).collect();
-    for chunk in insert_chunks(Engine::from(txn.get_database_backend()), 4, numbered) {
-        let mut insert = Query::insert();
-        insert.into_table("changes").columns(CHANGE_COLUMNS);
-        for (seq, change) in chunk {
-            insert.values_panic([
-                seq.into(),
-                change.topic.into(),
-                change.subject.into(),
-                at.micros().into(),
-            ]);
-        }
-        txn.execute(&insert).await?;
-    }
+    let rows = (last - count + 1..).zip(changes).map(|(seq, change)| {
+        [
+            seq.into(),
+            change.topic.into(),
+            change.subject.into(),
+            at.micros().into(),
+        ]
+    });
+    CHANGES.insert(txn, rows.collect()).await?;
     Ok(last)
 }
 

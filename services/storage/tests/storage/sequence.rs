@@ -57,5 +57,11 @@ async fn given_two_sequences_when_one_is_used_then_the_other_stays() {
             .await
             .expect("numbers");
         assert_eq!(firsts, [1, 6, 1], "{test:?}");
+        let mut lasts = Vec::new();
+        for name in ["a", "b", "c"] {
+            let last = sequence::last(test.db().reader(), name).await;
+            lasts.push(last.expect("a number"));
+        }
+        assert_eq!(lasts, [6, 1, 0], "{test:?}");
     }
 }
