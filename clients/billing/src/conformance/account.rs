@@ -112,7 +112,7 @@ pub async fn standings_come_in_the_order_asked_for(billing: &impl Arrange) {
         let answer = answer.expect("standings are answered");
         let read: Vec<_> = answer.standings.iter().map(|info| &info.ops_ref).collect();
         assert_eq!(read, [order[0], order[2]]);
-        assert_eq!(answer.missing_ops_refs, [nobody.clone()]);
+        assert_eq!(answer.missing_ops_refs, std::slice::from_ref(&nobody));
         assert!(answer.as_of_time.is_some());
     }
 }
