@@ -1,9 +1,24 @@
 //! The callee's half of the mesh.
 //!
 //! Knows how a service listens, answers for its health, refuses, drains and reports; knows no service.
+//! [`Host::builder`] collects what a service consists of and starts it; [`command`] is the frame of its
+//! binary.
 
+mod admin;
 pub mod config;
 mod drain;
+mod health;
+mod host;
+mod meter;
+mod probe;
+mod reflection;
+mod running;
+mod serve;
 pub mod status;
+mod task;
+pub mod telemetry;
 
-pub use drain::Drain;
+pub use drain::{Drain, asked_by_system};
+pub use host::{Host, HostBuilder};
+pub use running::{Running, Stopped};
+pub use task::{Job, Report, Session, StreamTask, Task};

@@ -1,0 +1,96 @@
+//! The admin port: metrics, probes, and the state of the service as JSON.
+
+use crate::drain::Drain;
+use crate::health::Readiness;
+use crate::probe::Probes;
+use crate::task::Driver;
+use crate::telemetry;
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The content type that Prometheus asks for.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const INDEX: &str = "<!doctype html><title>admin</title><ul>\
+    <li><a href=/metrics>/metrics</a> for Prometheus\
+    <li><a href=/healthz>/healthz</a> whether the process lives\
+    <li><a href=/readyz>/readyz</a> whether calls are welcome, and what stands in the way\
+    <li><a href=/mesh>/mesh</a> the state of the service</ul>";
+
+type Section = dyn Fn() -> Value + Send + Sync;
+
+/// What the admin port shows.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) name: Arc<str>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) readiness: Readiness,
+    pub(crate) probes: Probes,
+    pub(crate) drain: Drain,
+    pub(crate) tasks: Driver,
+    pub(crate) sections: Arc<[(&'static str, Box<Section>)]>,
+}
+
+impl Admin {
+    /// The pages of the admin port.
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/", get(|| async { Html(INDEX) }))
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/mesh", get(mesh))
+            .with_state(self)
+    }
+}
+
+async fn metrics() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
+        telemetry::metrics().render(),
+    )
+}
+
+async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
+    let ready = admin.readiness.is_ready();
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "ready": ready,
+        "draining": admin.drain.has_begun(),
+        "probes": admin.probes.findings(),
+    });
+    (code, Json(body))
+}
+
+async fn mesh(State(admin): State<Admin>) -> Json<Value> {
+    let tasks: Map<String, Value> = admin
+        .tasks
+        .states()
+        .iter()
+        .map(|state| (state.name().to_owned(), json!(state.known())))
+        .collect();
+    let mut body = json!({
+        "service": admin.name.as_ref(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "listen": admin.listen,
+        "ready": admin.readiness.is_ready(),
+        "draining": admin.drain.has_begun(),
+        "probes": admin.probes.findings(),
+        "tasks": tasks,
+    });
+    for (name, section) in admin.sections.iter() {
+        body[*name] = section();
+    }
+    Json(body)
+}

@@ -1,0 +1,124 @@
+//! Health as gRPC defines it: Check, and Watch, for the server as a whole and for each of its services.
+//!
+//! Everything is NOT_SERVING until the probes pass, again while one fails, and for good once the end has
+//! begun.
+
+use crate::drain::Drain;
+use futures::stream::{BoxStream, StreamExt as _};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::Health;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+/// Whether the server serves. Clones are the same object.
+#[derive(Debug, Clone)]
+pub(crate) struct Readiness {
+    serving: Arc<watch::Sender<bool>>,
+    drain: Drain,
+}
+
+impl Readiness {
+    /// Not ready.
+    pub(crate) fn new(drain: Drain) -> Self {
+        Self {
+            serving: Arc::new(watch::Sender::new(false)),
+            drain,
+        }
+    }
+
+    /// Sets what the probes found; once the end has begun, nothing is ready any more.
+    pub(crate) fn set(&self, ready: bool) {
+        let ready = ready && !self.drain.has_begun();
+        self.serving
+            .send_if_modified(|now| std::mem::replace(now, ready) != ready);
+    }
+
+    /// Whether calls are welcome.
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.serving.borrow() && !self.drain.has_begun()
+    }
+
+    /// Waits until calls are welcome.
+    pub(crate) async fn ready(&self) {
+        let mut changes = self.serving.subscribe();
+        // The sender lives as long as `self`.
+        let _ = changes.wait_for(|ready| *ready).await;
+    }
+}
+
+/// The health service.
+#[derive(Debug)]
+pub(crate) struct HealthService {
+    names: BTreeSet<String>,
+    readiness: Readiness,
+}
+
+impl HealthService {
+    /// Answers for the server as a whole and for each of these services.
+    pub(crate) fn new(names: impl IntoIterator<Item = String>, readiness: Readiness) -> Self {
+        let names = names.into_iter().chain([String::new()]).collect();
+        Self { names, readiness }
+    }
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
+    }
+}
+
+fn serving(ready: bool) -> HealthCheckResponse {
+    answer(if ready {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    })
+}
+
+#[tonic::async_trait]
+impl Health for HealthService {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        let name = request.into_inner().service;
+        if !self.names.contains(&name) {
+            return Err(Status::not_found(format!(
+                "there is no service {name:?} here"
+            )));
+        }
+        Ok(Response::new(serving(self.readiness.is_ready())))
+    }
+
+    type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let drain = self.readiness.drain.clone();
+        let known = self.names.contains(&request.into_inner().service);
+        let changes = if known {
+            let changes = self.readiness.serving.subscribe();
+            tokio_stream::wrappers::WatchStream::new(changes)
+                .map(|ready| Ok(serving(ready)))
+                .boxed()
+        } else {
+            // The services of a server are fixed, so this never changes; the call stays open, as the
+            // protocol asks.
+            let unknown = futures::future::ready(Ok(answer(ServingStatus::ServiceUnknown)));
+            futures::stream::once(unknown)
+                .chain(futures::stream::pending())
+                .boxed()
+        };
+        let end = drain.token().clone().cancelled_owned();
+        let farewell = futures::future::ready(Err(drain.status()));
+        let stream = changes
+            .take_until(end)
+            .chain(futures::stream::once(farewell));
+        Ok(Response::new(stream.boxed()))
+    }
+}

@@ -1,0 +1,245 @@
+//! A service in the making: what it serves, what must answer, what it does on its own.
+
+use crate::admin::Admin;
+use crate::config::{Faults, HostSettings, Rejected, Validate as _};
+use crate::drain::Drain;
+use crate::health::{HealthService, Readiness};
+use crate::probe::{Probe, Probes};
+use crate::reflection;
+use crate::running::{Hook, Parts, Running};
+use crate::serve::{Stack, Workers, accept};
+use crate::task::{Driver, Job};
+use crate::telemetry;
+use anyhow::Context as _;
+use cleave_mesh::policy::PolicyTable;
+use serde_json::Value;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tonic_health::pb::health_server::HealthServer;
+
+/// Calls of methods that no contract knows get no policy.
+static NO_POLICIES: PolicyTable = PolicyTable::new(&[]);
+
+/// Collects what a service needs, then starts it.
+#[derive(Debug)]
+pub struct Host;
+
+/// A service in the making.
+pub struct HostBuilder {
+    name: Arc<str>,
+    settings: HostSettings,
+    policies: PolicyTable,
+    drain: Drain,
+    routes: RoutesBuilder,
+    names: Vec<String>,
+    descriptors: Vec<&'static [u8]>,
+    probes: Vec<Probe>,
+    jobs: Vec<Job>,
+    sections: Vec<(&'static str, Box<dyn Fn() -> Value + Send + Sync>)>,
+    hooks: Vec<Hook>,
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// A service of this name with these settings.
+    #[must_use]
+    pub fn builder(name: &str, settings: &HostSettings) -> HostBuilder {
+        HostBuilder {
+            name: Arc::from(name),
+            settings: settings.clone(),
+            policies: NO_POLICIES,
+            drain: Drain::new(),
+            routes: RoutesBuilder::default(),
+            names: Vec::new(),
+            descriptors: Vec::new(),
+            probes: Vec::new(),
+            jobs: Vec::new(),
+            sections: Vec::new(),
+            hooks: Vec::new(),
+        }
+    }
+}
+
+impl HostBuilder {
+    /// The policies of the contracts: deadlines and metrics go by them.
+    #[must_use]
+    pub fn policies(mut self, policies: PolicyTable) -> Self {
+        self.policies = policies;
+        self
+    }
+
+    /// An encoded descriptor set, for reflection.
+    #[must_use]
+    pub fn descriptors(mut self, set: &'static [u8]) -> Self {
+        self.descriptors.push(set);
+        self
+    }
+
+    /// The end of the service, when handlers need it before the service starts.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Serves a generated service, with an entry of its own in health and reflection.
+    #[must_use]
+    pub fn service<S>(mut self, service: S) -> Self
+    where
+        S: tower::Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.names.push(S::NAME.to_owned());
+        self.routes.add_service(service);
+        self
+    }
+
+    /// Something that must answer before calls are welcome, and keep answering.
+    #[must_use]
+    pub fn readiness<F, R>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.probes.push(Probe::new(name, check));
+        self
+    }
+
+    /// Something that the service does on its own.
+    #[must_use]
+    pub fn task(mut self, task: impl Into<Job>) -> Self {
+        self.jobs.push(task.into());
+        self
+    }
+
+    /// A section of the admin port's `/mesh`.
+    #[must_use]
+    pub fn state(
+        mut self,
+        name: &'static str,
+        section: impl Fn() -> Value + Send + Sync + 'static,
+    ) -> Self {
+        self.sections.push((name, Box::new(section)));
+        self
+    }
+
+    /// Something to do once calls and tasks are over, in the order of these calls: closing pools.
+    #[must_use]
+    pub fn on_stopped(
+        mut self,
+        name: &'static str,
+        hook: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) -> Self {
+        self.hooks.push(Hook {
+            name,
+            work: Box::pin(hook),
+        });
+        self
+    }
+
+    /// Starts the service. It listens when this returns, and serves once its probes pass.
+    ///
+    /// # Errors
+    /// When the settings do not allow it or an address cannot be had.
+    pub async fn start(mut self) -> anyhow::Result<Running> {
+        let mut faults = Faults::default();
+        self.settings.validate(&mut faults);
+        anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
+        telemetry::metrics();
+
+        let listener = bind(self.settings.listen_addr(), "host.listen").await?;
+        let admin = bind(self.settings.admin_addr(), "host.admin").await?;
+        let (listen, admin_addr) = (listener.local_addr()?, admin.local_addr()?);
+
+        let readiness = Readiness::new(self.drain.clone());
+        let stack = self.stack(&readiness)?;
+        let (workers, threads) =
+            Workers::start(&self.name, self.settings.workers, &stack, &self.drain)
+                .context("the threads that serve calls could not be started")?;
+        let accepting = tokio::spawn(accept(listener, workers.clone(), self.drain.clone()));
+
+        let probes = Probes::new(self.probes);
+        let period = self.settings.probe_period;
+        tokio::spawn(
+            probes
+                .clone()
+                .watch(readiness.clone(), self.drain.clone(), period),
+        );
+        let tasks = Driver::start(
+            &self.name,
+            self.jobs,
+            self.drain.tasks(),
+            self.drain.killed(),
+        );
+
+        let page = Admin {
+            name: Arc::clone(&self.name),
+            listen,
+            readiness: readiness.clone(),
+            probes,
+            drain: self.drain.clone(),
+            tasks: tasks.clone(),
+            sections: self.sections.into(),
+        };
+        let admin = tokio::spawn(async move {
+            if let Err(error) = axum::serve(admin, page.router()).await {
+                tracing::warn!(%error, "the admin port failed");
+            }
+        });
+        tracing::info!(service.name = &*self.name, %listen, admin = %admin_addr, "listening");
+        Ok(Running::new(Parts {
+            name: self.name,
+            settings: self.settings,
+            listen,
+            admin_addr,
+            readiness,
+            drain: self.drain,
+            workers,
+            threads,
+            accepting,
+            tasks,
+            admin,
+            hooks: self.hooks,
+        }))
+    }
+
+    /// The services, with health and reflection, behind everything that each call passes.
+    fn stack(&mut self, readiness: &Readiness) -> anyhow::Result<Stack> {
+        let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
+        let health = HealthServer::new(health);
+        self.names.push(name_of(&health).to_owned());
+        self.routes.add_service(health);
+        reflection::add(&mut self.routes, &self.names, &self.descriptors)?;
+        let routes = std::mem::take(&mut self.routes).routes();
+        Ok(Stack::new(self.settings.clone(), self.policies, routes))
+    }
+}
+
+/// The name under which a service is served.
+const fn name_of<S: NamedService>(_: &S) -> &'static str {
+    S::NAME
+}
+
+async fn bind(address: Option<SocketAddr>, key: &str) -> anyhow::Result<TcpListener> {
+    let address = address.with_context(|| format!("{key} is not an address"))?;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} ({key}); is another process there?"))
+}

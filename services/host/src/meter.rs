@@ -1,0 +1,146 @@
+//! What the callee's half records of one call: metrics under the names of gRPC's design (A66) and one
+//! access line, both once its last byte is on its way.
+
+use cleave_mesh::context::CallContext;
+use cleave_mesh::metrics::{code_name, method_name, size};
+use cleave_mesh::policy::MethodPolicy;
+use metrics::{Label, counter, describe_counter, describe_histogram, histogram};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tonic::Code;
+
+/// Calls of these services are not worth a line at the usual level.
+const QUIET: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection."];
+
+/// Tells the recorder what the metrics mean.
+pub(crate) fn describe() {
+    use metrics::Unit;
+    describe_counter!("grpc.server.call.started", "Calls begun");
+    describe_histogram!(
+        "grpc.server.call.duration",
+        Unit::Seconds,
+        "Time of each call"
+    );
+    describe_histogram!(
+        "grpc.server.call.sent_total_compressed_message_size",
+        Unit::Bytes,
+        "Bytes of messages sent in each call"
+    );
+    describe_histogram!(
+        "grpc.server.call.rcvd_total_compressed_message_size",
+        Unit::Bytes,
+        "Bytes of messages received in each call"
+    );
+    describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
+    describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
+}
+
+/// Follows one call. Dropped before its end, the call was cancelled by its caller.
+#[derive(Debug)]
+pub(crate) struct CallMeter {
+    method: Option<&'static MethodPolicy>,
+    path: String,
+    remote: Option<SocketAddr>,
+    context: CallContext,
+    start: Instant,
+    received: u64,
+    sent: u64,
+    done: bool,
+}
+
+impl CallMeter {
+    /// A call begins.
+    pub(crate) fn start(
+        method: Option<&'static MethodPolicy>,
+        path: &str,
+        remote: Option<SocketAddr>,
+        context: CallContext,
+    ) -> Self {
+        let name = Label::from_static_parts("grpc.method", method_name(method));
+        counter!("grpc.server.call.started", vec![name]).increment(1);
+        Self {
+            method,
+            path: path.to_owned(),
+            remote,
+            context,
+            start: Instant::now(),
+            received: 0,
+            sent: 0,
+            done: false,
+        }
+    }
+
+    /// What handlers of this call see.
+    pub(crate) const fn context(&self) -> &CallContext {
+        &self.context
+    }
+
+    /// So many bytes of messages have arrived.
+    pub(crate) const fn received(&mut self, bytes: u64) {
+        self.received = bytes;
+    }
+
+    /// So many bytes of messages have been sent.
+    pub(crate) const fn sent(&mut self, bytes: u64) {
+        self.sent = bytes;
+    }
+
+    /// The call has its status.
+    pub(crate) fn finish(&mut self, code: Code) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let elapsed = self.start.elapsed();
+        let labels = || {
+            vec![
+                Label::from_static_parts("grpc.method", method_name(self.method)),
+                Label::from_static_parts("grpc.status", code_name(code)),
+            ]
+        };
+        histogram!("grpc.server.call.duration", labels()).record(elapsed);
+        histogram!(
+            "grpc.server.call.sent_total_compressed_message_size",
+            labels()
+        )
+        .record(size(self.sent));
+        histogram!(
+            "grpc.server.call.rcvd_total_compressed_message_size",
+            labels()
+        )
+        .record(size(self.received));
+        self.log(code, elapsed);
+    }
+
+    /// The access line.
+    fn log(&self, code: Code, elapsed: Duration) {
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "access",
+                    $level,
+                    rpc.method = self.path.trim_start_matches('/'),
+                    rpc.status = code_name(code),
+                    rpc.caller = self.context.caller.as_deref(),
+                    duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+                    received_bytes = self.received,
+                    sent_bytes = self.sent,
+                    client.address = self.remote.map(tracing::field::display),
+                    trace.id = %self.context.trace.trace_id(),
+                    "call"
+                )
+            };
+        }
+        let quiet = QUIET.iter().any(|service| self.path.starts_with(service));
+        match code {
+            Code::Unknown | Code::Internal | Code::DataLoss => line!(tracing::Level::WARN),
+            _ if quiet => line!(tracing::Level::DEBUG),
+            _ => line!(tracing::Level::INFO),
+        }
+    }
+}
+
+impl Drop for CallMeter {
+    fn drop(&mut self) {
+        self.finish(Code::Cancelled);
+    }
+}

@@ -1,0 +1,142 @@
+//! The body of an answer on its way to the caller: under the deadline, within the limit, measured.
+//!
+//! Headers have gone out by now, so whatever goes wrong is told in the trailers.
+
+use crate::meter::CallMeter;
+use bytes::Bytes;
+use cleave_mesh::Deadline;
+use cleave_mesh::context;
+use cleave_mesh::framing::FrameMeter;
+use cleave_mesh::metadata::GRPC_STATUS;
+use http::{HeaderMap, Response};
+use http_body::{Body as _, Frame};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use tokio::time::Sleep;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// What a caller is told whose deadline has passed.
+pub(super) fn expired() -> Status {
+    Status::deadline_exceeded("the deadline passed while the call was handled")
+}
+
+/// What a caller is told when its handler panicked; the log knows more.
+pub(super) fn panicked() -> Status {
+    Status::internal("an internal error; the service has logged it")
+}
+
+/// An answer's body.
+pub(super) struct AnswerBody {
+    inner: Option<Body>,
+    expiry: Option<Pin<Box<Sleep>>>,
+    frames: FrameMeter,
+    received: Arc<AtomicU64>,
+    meter: CallMeter,
+}
+
+impl AnswerBody {
+    /// Follows `response` to its end.
+    pub(super) fn wrap(
+        response: Response<Body>,
+        deadline: Option<Deadline>,
+        limit: usize,
+        received: Arc<AtomicU64>,
+        meter: CallMeter,
+    ) -> Response<Body> {
+        let told = code_in(response.headers());
+        response.map(|body| {
+            let expiry = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.at())));
+            let mut answer = Self {
+                inner: Some(body),
+                expiry,
+                frames: FrameMeter::new(limit),
+                received,
+                meter,
+            };
+            match told {
+                Some(code) => {
+                    answer.finish(code);
+                    Body::empty()
+                }
+                None => Body::new(answer),
+            }
+        })
+    }
+
+    fn finish(&mut self, code: Code) {
+        self.inner = None;
+        self.meter.received(self.received.load(Ordering::Relaxed));
+        self.meter.sent(self.frames.bytes());
+        self.meter.finish(code);
+    }
+
+    /// Ends the body with this status.
+    fn end(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.finish(status.code());
+        let (parts, ()) = status.into_http::<()>().into_parts();
+        let mut trailers = parts.headers;
+        trailers.remove(http::header::CONTENT_TYPE);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(trailers) = frame.trailers_ref() {
+            self.finish(code_in(trailers).unwrap_or(Code::Unknown));
+        } else if let Some(data) = frame.data_ref()
+            && let Err(large) = self.frames.push(data)
+        {
+            return self.end(Status::resource_exhausted(large.to_string()));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    /// Polls the handler's body as part of its call; a panic ends this call alone.
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(inner) = &mut self.inner else {
+            return Poll::Ready(None);
+        };
+        let context = self.meter.context();
+        let poll = || context::enter(context, || Pin::new(inner).poll_frame(cx));
+        catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Some(Err(panicked()))))
+    }
+}
+
+/// The status code in headers or trailers.
+pub(super) fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get(GRPC_STATUS)
+        .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.inner.is_none() {
+            return Poll::Ready(None);
+        }
+        let expired_now = self
+            .expiry
+            .as_mut()
+            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
+        if expired_now {
+            return self.end(expired());
+        }
+        match ready!(self.poll_inner(cx)) {
+            Some(Ok(frame)) => self.pass(frame),
+            Some(Err(status)) => self.end(status),
+            None => {
+                self.finish(Code::Unknown);
+                Poll::Ready(None)
+            }
+        }
+    }
+}

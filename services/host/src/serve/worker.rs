@@ -1,0 +1,157 @@
+//! One thread per core, each with a runtime of its own that serves its share of the connections.
+//!
+//! A call never moves between threads, which costs less than half of what a work-stealing runtime takes.
+//! The runtimes outlive their connections until the service is over: connections to a database that were
+//! opened by a handler belong to them.
+
+use super::call::Stack;
+use super::connection;
+use crate::drain::Drain;
+use std::io;
+use std::net::TcpStream as StdTcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections that a busy worker has not yet taken.
+const BACKLOG: usize = 256;
+/// What a runtime's blocking threads get at the very end.
+const BLOCKING_GRACE: Duration = Duration::from_millis(100);
+
+/// The workers of one service. Clones are the same workers.
+#[derive(Debug, Clone)]
+pub(crate) struct Workers {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queues: Vec<mpsc::Sender<StdTcpStream>>,
+    next: AtomicUsize,
+    serving: TaskTracker,
+    release: CancellationToken,
+}
+
+impl Workers {
+    /// Starts `count` threads; 0 means one per core.
+    pub(crate) fn start(
+        name: &str,
+        count: usize,
+        stack: &Stack,
+        drain: &Drain,
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if count == 0 { cores() } else { count };
+        let serving = TaskTracker::new();
+        let release = CancellationToken::new();
+        let mut queues = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for index in 0..count {
+            let (queue, connections) = mpsc::channel(BACKLOG);
+            let worker = Worker {
+                connections,
+                stack: stack.clone(),
+                drain: drain.clone(),
+                release: release.clone(),
+            };
+            let serving = serving.token();
+            let thread = std::thread::Builder::new().name(format!("{name}-{index}"));
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            threads.push(thread.spawn(move || {
+                runtime.block_on(worker.run(serving));
+                runtime.shutdown_timeout(BLOCKING_GRACE);
+            })?);
+            queues.push(queue);
+        }
+        serving.close();
+        let next = AtomicUsize::new(0);
+        Ok((
+            Self {
+                inner: Arc::new(Inner {
+                    queues,
+                    next,
+                    serving,
+                    release,
+                }),
+            },
+            threads,
+        ))
+    }
+
+    /// Gives a connection to the next worker.
+    pub(crate) async fn hand_over(&self, stream: StdTcpStream) {
+        let turn = self.inner.next.fetch_add(1, Ordering::Relaxed) % self.inner.queues.len();
+        if self.inner.queues[turn].send(stream).await.is_err() {
+            tracing::debug!("a connection came too late");
+        }
+    }
+
+    /// Waits until every worker has finished its connections, after the drain has closed.
+    pub(crate) async fn finished(&self) {
+        self.inner.serving.wait().await;
+    }
+
+    /// Lets the threads end.
+    pub(crate) fn release(&self) {
+        self.inner.release.cancel();
+    }
+}
+
+/// One thread's share.
+struct Worker {
+    connections: mpsc::Receiver<StdTcpStream>,
+    stack: Stack,
+    drain: Drain,
+    release: CancellationToken,
+}
+
+impl Worker {
+    /// Serves until the drain; holds `_serving` while a connection is open.
+    async fn run(mut self, serving: tokio_util::task::task_tracker::TaskTrackerToken) {
+        let open = TaskTracker::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.token().cancelled() => break,
+                stream = self.connections.recv() => match stream {
+                    Some(stream) => self.serve(stream, &open),
+                    None => break,
+                },
+            }
+        }
+        // What was accepted before the listener closed is still served.
+        self.connections.close();
+        while let Some(stream) = self.connections.recv().await {
+            self.serve(stream, &open);
+        }
+        open.close();
+        tokio::select! {
+            () = open.wait() => {}
+            () = self.drain.killed().cancelled() => {}
+        }
+        drop(serving);
+        tokio::select! {
+            () = self.release.cancelled() => {}
+            () = self.drain.killed().cancelled() => {}
+        }
+    }
+
+    fn serve(&self, stream: StdTcpStream, open: &TaskTracker) {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                open.spawn(connection::serve(
+                    stream,
+                    self.stack.clone(),
+                    self.drain.clone(),
+                ));
+            }
+            Err(error) => tracing::debug!(%error, "a connection could not be used"),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What is known of each task, for the admin port and the metrics.
+
+use cleave_kernel::{Clock as _, SystemClock, Timestamp};
+use metrics::{counter, histogram};
+use serde::Serialize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is known of one task. Clones are the same object.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskState {
+    service: Arc<str>,
+    name: &'static str,
+    inner: Arc<Mutex<Known>>,
+}
+
+/// What the admin port shows.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Known {
+    runs: u64,
+    failures_in_a_row: u32,
+    last_run: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+    last_error: Option<String>,
+}
+
+impl TaskState {
+    pub(super) fn new(service: Arc<str>, name: &'static str) -> Self {
+        Self {
+            service,
+            name,
+            inner: Arc::default(),
+        }
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn known(&self) -> Known {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes note of a run; a failure is logged when it is the first in a row, and its end as well.
+    pub(super) fn record(&self, outcome: Result<(), &str>, elapsed: Duration) {
+        let label = if outcome.is_ok() { "ok" } else { "error" };
+        let service = Arc::clone(&self.service);
+        counter!("cleave.task.runs", "service" => service, "task" => self.name, "outcome" => label)
+            .increment(1);
+        let service = Arc::clone(&self.service);
+        histogram!("cleave.task.duration", "service" => service, "task" => self.name)
+            .record(elapsed);
+        let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        known.runs += 1;
+        let now = SystemClock.now();
+        known.last_run = Some(now);
+        match outcome {
+            Ok(()) => {
+                if known.failures_in_a_row > 0 {
+                    let failures = known.failures_in_a_row;
+                    tracing::info!(
+                        task.name = self.name,
+                        task.failures = failures,
+                        "task recovered"
+                    );
+                }
+                known.failures_in_a_row = 0;
+                known.last_success = Some(now);
+                known.last_error = None;
+            }
+            Err(problem) => {
+                known.failures_in_a_row += 1;
+                let again = known.last_error.as_deref() == Some(problem);
+                if again {
+                    tracing::debug!(task.name = self.name, problem, "task failed again");
+                } else {
+                    tracing::warn!(
+                        task.name = self.name,
+                        problem,
+                        "task failed; will try again"
+                    );
+                }
+                known.last_error = Some(problem.to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a process says about itself: log lines and metrics.
+//!
+//! Both are the process's, not a service's: two services in one process share them, and installing them
+//! twice changes nothing.
+
+use crate::config::{LogFormat, TelemetrySettings};
+use cleave_mesh::metrics::{LATENCY_BUCKETS, SIZE_BUCKETS};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The variable that goes before the configured level.
+const LEVEL_VARIABLE: &str = "RUST_LOG";
+
+/// The process's recorder of metrics.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Starts log lines and metrics; the first call decides, later ones change nothing.
+pub fn init(settings: &TelemetrySettings) {
+    let filter = std::env::var(LEVEL_VARIABLE)
+        .ok()
+        .and_then(|directives| EnvFilter::try_new(directives).ok())
+        .or_else(|| EnvFilter::try_new(&settings.level).ok())
+        .unwrap_or_else(|| EnvFilter::new("info"));
+    let human = match settings.format {
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => std::io::stderr().is_terminal(),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    // An error means that a subscriber is there already: the process's, or a test's.
+    let _ = if human {
+        registry.with(lines.with_target(false)).try_init()
+    } else {
+        registry
+            .with(lines.json().flatten_event(true).with_current_span(false))
+            .try_init()
+    };
+    metrics();
+}
+
+/// The process's metrics, ready to be rendered.
+pub(crate) fn metrics() -> &'static PrometheusHandle {
+    RECORDER.get_or_init(|| {
+        let recorder = buckets(PrometheusBuilder::new()).build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another recorder of metrics is installed; /metrics will be empty");
+        }
+        cleave_mesh::metrics::describe();
+        crate::meter::describe();
+        handle
+    })
+}
+
+/// The buckets of gRPC's metrics design; a builder that refuses them is used as it is.
+fn buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+    let durations = Matcher::Suffix("duration".to_owned());
+    let sizes = Matcher::Suffix("message_size".to_owned());
+    let retries = Matcher::Suffix("retries".to_owned());
+    builder
+        .set_buckets_for_metric(durations, &LATENCY_BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS))
+        .and_then(|builder| builder.set_buckets_for_metric(retries, &[1.0, 2.0, 3.0, 4.0, 5.0]))
+        .unwrap_or_else(|_| PrometheusBuilder::new())
+}
