@@ -1,1 +1,23 @@
-//! Placeholder.
+//! The rows of billing and every query over them. Money is written by the ledger writer alone ([`Store::submit`]); the
+//! rest of this crate reads.
+
+mod account;
+mod due;
+mod error;
+mod ledger;
+pub mod migration;
+mod rating;
+mod reservation;
+mod row;
+mod store;
+mod verify;
+mod writer;
+
+pub use account::{AccountFilter, AccountView};
+pub use error::StoreError;
+pub use ledger::{Balances, BalancesOf, LedgerRow, TransferFilter, TransferRow};
+pub use migration::migrations;
+pub use reservation::ReservationFilter;
+pub use store::{ACCOUNTS, Store, StoreOptions};
+pub use verify::{Finding, FindingKind, Phase, Report, Summary};
+pub use writer::{Command, Decision, Submission};

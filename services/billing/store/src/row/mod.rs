@@ -1,0 +1,95 @@
+//! One file per table: its columns, and how a row becomes a value and back.
+
+pub(crate) mod account;
+pub(crate) mod adjustment;
+pub(crate) mod bucket;
+pub(crate) mod bucket_total;
+pub(crate) mod ledger_account;
+pub(crate) mod line_item;
+pub(crate) mod parked_row;
+pub(crate) mod payment;
+pub(crate) mod rated_row;
+pub(crate) mod reservation;
+pub(crate) mod rev_share;
+pub(crate) mod terms;
+pub(crate) mod transfer;
+
+use crate::error::StoreError;
+use billing_domain::rating::Amounts;
+use cleave_kernel::{Currency, Micros};
+use cleave_storage::{Engine, StorageError, insert_chunks};
+use sea_orm::sea_query::{InsertStatement, OnConflict, Query};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+
+/// What is done when a row is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfThere {
+    /// The statement fails.
+    Fail,
+    /// The row is left alone.
+    Keep,
+    /// The row takes the new values.
+    Replace,
+}
+
+/// Writes `rows`, whose first column is the key, in as few statements as the engine allows.
+pub(crate) async fn write<const N: usize>(
+    txn: &DatabaseTransaction,
+    table: &'static str,
+    columns: [&'static str; N],
+    rows: Vec<[Value; N]>,
+    if_there: IfThere,
+) -> Result<(), StorageError> {
+    let engine = Engine::from(txn.get_database_backend());
+    for chunk in insert_chunks(engine, N, rows) {
+        let mut insert = InsertStatement::new();
+        insert.into_table(table).columns(columns);
+        for row in chunk {
+            insert.values_panic(row.map(Into::into));
+        }
+        match if_there {
+            IfThere::Fail => {}
+            IfThere::Keep => {
+                insert.on_conflict(
+                    OnConflict::column(columns[0])
+                        .do_nothing_on([columns[0]])
+                        .to_owned(),
+                );
+            }
+            IfThere::Replace => {
+                insert.on_conflict(
+                    OnConflict::column(columns[0])
+                        .update_columns(columns.into_iter().skip(1))
+                        .to_owned(),
+                );
+            }
+        }
+        txn.execute(&insert).await?;
+    }
+    Ok(())
+}
+
+/// A query for all columns of a table.
+pub(crate) fn select<const N: usize>(
+    table: &'static str,
+    columns: [&'static str; N],
+) -> sea_orm::sea_query::SelectStatement {
+    Query::select().columns(columns).from(table).to_owned()
+}
+
+/// The currency behind a stored code.
+pub(crate) fn currency(code: &str) -> Result<Currency, StoreError> {
+    Currency::from_code(code).map_err(|error| StoreError::corrupt(error.to_string()))
+}
+
+/// Reads served, billed, earned, revenue and absorbed from the column `at` on.
+fn amounts(row: &QueryResult, at: usize) -> Result<Amounts, StoreError> {
+    let micros = |at: usize| row.try_get_by_index(at).map(Micros::new);
+    Ok(Amounts {
+        served: micros(at)?,
+        billed: micros(at + 1)?,
+        earned: micros(at + 2)?,
+        revenue: micros(at + 3)?,
+        absorbed: micros(at + 4)?,
+    })
+}

@@ -1,0 +1,103 @@
+//! Writes what a batch changed. What makes others wait comes last: the numbers of the transfers, then the change feed.
+
+use super::load::Stored;
+use crate::error::StoreError;
+use crate::rating;
+use crate::row::{
+    self, IfThere, account, adjustment, ledger_account, payment, reservation, transfer,
+};
+use crate::store::ACCOUNTS;
+use billing_domain::Work;
+use cleave_storage::feed::{self, Change};
+use cleave_storage::idempotency::Requests;
+use cleave_storage::{StorageError, sequence};
+use sea_orm::DatabaseTransaction;
+
+/// The name of the sequence that numbers transfers.
+const TRANSFERS: &str = "transfers";
+
+/// Answers how far the change feed reaches with it, if anything that is followed changed.
+pub(super) async fn save(
+    txn: &DatabaseTransaction,
+    mut work: Work,
+    requests: Requests,
+    stored: &Stored,
+) -> Result<Option<i64>, StoreError> {
+    save_accounts(txn, &work, stored).await?;
+    save_reservations(txn, &work).await?;
+    save_documents(txn, &work).await?;
+    rating::store(txn, &mut work).await?;
+    requests.store(txn, work.now()).await?;
+    save_transfers(txn, &work).await?;
+    let changes: Vec<_> = work
+        .touched_accounts()
+        .map(|account| Change {
+            topic: ACCOUNTS,
+            subject: account.id.uuid(),
+        })
+        .collect();
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(feed::append(txn, work.now(), &changes).await?))
+}
+
+async fn save_accounts(
+    txn: &DatabaseTransaction,
+    work: &Work,
+    stored: &Stored,
+) -> Result<(), StoreError> {
+    let (changed, new): (Vec<_>, Vec<_>) = work
+        .touched_accounts()
+        .partition(|account| stored.accounts.contains(&account.id));
+    for (accounts, if_there) in [(changed, IfThere::Replace), (new, IfThere::Fail)] {
+        let rows = accounts.into_iter().map(account::values).collect();
+        row::write(txn, account::TABLE, account::COLUMNS, rows, if_there)
+            .await
+            // Another replica opened the same account meanwhile: the next try finds it.
+            .map_err(StorageError::unique_is_contention)?;
+    }
+    let rows = work.book().touched().map(ledger_account::values).collect();
+    let (table, columns) = (ledger_account::TABLE, ledger_account::COLUMNS);
+    Ok(row::write(txn, table, columns, rows, IfThere::Replace).await?)
+}
+
+async fn save_reservations(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {
+    let rows = work
+        .touched_reservations()
+        .map(reservation::values)
+        .collect();
+    let (table, columns) = (reservation::TABLE, reservation::COLUMNS);
+    Ok(row::write(txn, table, columns, rows, IfThere::Replace).await?)
+}
+
+async fn save_documents(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {
+    let rows = work.new_payments().iter().map(payment::values).collect();
+    row::write(txn, payment::TABLE, payment::COLUMNS, rows, IfThere::Fail)
+        .await
+        // Another replica recorded the same reference for another account meanwhile: the next try finds it.
+        .map_err(StorageError::unique_is_contention)?;
+    let rows = work
+        .new_adjustments()
+        .iter()
+        .map(adjustment::values)
+        .collect();
+    let (table, columns) = (adjustment::TABLE, adjustment::COLUMNS);
+    Ok(row::write(txn, table, columns, rows, IfThere::Fail).await?)
+}
+
+async fn save_transfers(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {
+    let staged = work.staged();
+    if staged.is_empty() {
+        return Ok(());
+    }
+    let count = u32::try_from(staged.len())
+        .map_err(|_| StoreError::Broken("more transfers than one batch may hold".to_owned()))?;
+    let first = sequence::allocate(txn, TRANSFERS, count).await?;
+    let rows = (first..)
+        .zip(staged)
+        .map(|(seq, transfer)| transfer::values(seq, transfer))
+        .collect();
+    let (table, columns) = (transfer::TABLE, transfer::COLUMNS);
+    Ok(row::write(txn, table, columns, rows, IfThere::Fail).await?)
+}
