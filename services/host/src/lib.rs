@@ -5,6 +5,7 @@
 //! binary.
 
 mod admin;
+pub mod command;
 pub mod config;
 mod drain;
 mod health;

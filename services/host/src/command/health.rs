@@ -1,0 +1,73 @@
+//! `health`: the standard check against a running service, with the exit codes of `grpc_health_probe`.
+
+use crate::config::{HostSettings, duration};
+use clap::Args;
+use std::process::ExitCode;
+use std::time::Duration;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+/// The arguments make no sense.
+const EXIT_ARGUMENTS: u8 = 1;
+/// Nobody could be reached.
+const EXIT_CONNECT: u8 = 2;
+/// The check itself failed.
+const EXIT_RPC: u8 = 3;
+/// The service does not serve.
+const EXIT_NOT_SERVING: u8 = 4;
+
+/// What to ask whom.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The service to ask for; all of them when absent
+    #[arg(long, default_value = "")]
+    service: String,
+    /// The address to ask; the configured host.listen when absent
+    #[arg(long, value_name = "ADDR")]
+    address: Option<String>,
+    /// How long to wait for the connection and for the answer
+    #[arg(long, default_value = "2s", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text).ok_or_else(|| "give a duration such as 500ms or 2s".to_owned())
+}
+
+impl Check {
+    /// Asks, and says on standard output what came of it.
+    pub(super) async fn run(self, host: &HostSettings) -> ExitCode {
+        let address = self.address.unwrap_or_else(|| host.listen.clone());
+        let Ok(endpoint) = Endpoint::from_shared(format!("http://{address}")) else {
+            eprintln!("{address} is not an address");
+            return ExitCode::from(EXIT_ARGUMENTS);
+        };
+        let connected = tokio::time::timeout(self.timeout, endpoint.connect()).await;
+        let Ok(Ok(channel)) = connected else {
+            eprintln!("{address} cannot be reached");
+            return ExitCode::from(EXIT_CONNECT);
+        };
+        let request = HealthCheckRequest {
+            service: self.service,
+        };
+        let mut client = HealthClient::new(channel);
+        let status = match tokio::time::timeout(self.timeout, client.check(request)).await {
+            Ok(Ok(answer)) => answer.into_inner().status(),
+            Ok(Err(status)) => {
+                eprintln!("{address}: {:?}: {}", status.code(), status.message());
+                return ExitCode::from(EXIT_RPC);
+            }
+            Err(_) => {
+                eprintln!("{address}: no answer within {:?}", self.timeout);
+                return ExitCode::from(EXIT_RPC);
+            }
+        };
+        println!("{}", status.as_str_name());
+        match status {
+            ServingStatus::Serving => ExitCode::SUCCESS,
+            _ => ExitCode::from(EXIT_NOT_SERVING),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The frame of a service's binary: `serve`, `migrate`, `health`, `config`.
+//!
+//! A service says what is its own in [`Program`]; its `main` is one line.
+
+mod health;
+mod serve;
+
+use crate::config::{HostSettings, Loader, Rejected, TelemetrySettings, Validate};
+use crate::running::Running;
+use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Wrong settings or arguments (`EX_USAGE`).
+const EXIT_USAGE: u8 = 64;
+/// Anything else that went wrong.
+const EXIT_FAILURE: u8 = 1;
+
+/// What a service's binary consists of.
+pub trait Program {
+    /// The name of the service; in capitals, the prefix of its environment variables.
+    const NAME: &'static str;
+    /// One sentence on what it is.
+    const ABOUT: &'static str;
+    /// The documented defaults of its own sections.
+    const DEFAULTS: &'static str;
+    /// Its settings.
+    type Settings: DeserializeOwned + Validate + Send + 'static;
+
+    /// The section on listening.
+    fn host(settings: &Self::Settings) -> &HostSettings;
+
+    /// The section on telemetry.
+    fn telemetry(settings: &Self::Settings) -> &TelemetrySettings;
+
+    /// Brings the database to the schema of this version.
+    fn migrate(settings: Self::Settings) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Starts the service.
+    fn start(settings: Self::Settings) -> impl Future<Output = anyhow::Result<Running>> + Send;
+
+    /// The settings before any file, variable or flag.
+    #[must_use]
+    fn loader() -> Loader {
+        Loader::new(Self::NAME).defaults(Self::DEFAULTS)
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(version, subcommand_required = true, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(flatten)]
+    sources: Sources,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where settings come from, besides defaults and environment.
+#[derive(Debug, Args)]
+struct Sources {
+    /// Read settings from this TOML file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key, such as --set host.workers=2; goes before file and environment
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Listen on this address (host.listen)
+    #[arg(long, global = true, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Serve the admin port on this address (host.admin)
+    #[arg(long, global = true, value_name = "ADDR")]
+    admin: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C, then drain
+    Serve {
+        /// Once ready, write {"listen": ADDR, "admin": ADDR} to this file
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+    /// Bring the database to the schema of this version
+    Migrate,
+    /// Ask a running service for its health; exits with 0 when it serves, 2 when it cannot be reached,
+    /// 3 when the check fails, 4 when it does not serve
+    Health(health::Check),
+    /// Print every key with its default and meaning, as a file to edit
+    Config,
+}
+
+impl Sources {
+    /// All sources, in the order of their weight.
+    fn load<P: Program>(&self) -> Result<P::Settings, Rejected> {
+        let mut loader = P::loader();
+        if let Some(file) = &self.config {
+            loader = loader.file(file);
+        }
+        loader = loader.env();
+        for pair in &self.set {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            loader = loader.set(key, value);
+        }
+        for (key, value) in [("host.listen", &self.listen), ("host.admin", &self.admin)] {
+            if let Some(value) = value {
+                loader = loader.set(key, value);
+            }
+        }
+        loader.load()
+    }
+}
+
+/// Runs the binary of a service; the whole of its `main`.
+#[must_use]
+pub fn main<P: Program>() -> ExitCode {
+    let line = match parse::<P>(std::env::args_os()) {
+        Ok(line) => line,
+        Err(error) => {
+            // Nobody is left to tell when this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+        }
+    };
+    if let Command::Config = line.command {
+        print!("{}", P::loader().documentation());
+        return ExitCode::SUCCESS;
+    }
+    let settings = match line.sources.load::<P>() {
+        Ok(settings) => settings,
+        Err(rejected) => {
+            eprintln!("{}: {rejected}", P::NAME);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed::<P>(&error.into()),
+    };
+    runtime.block_on(run::<P>(line.command, settings))
+}
+
+fn parse<P: Program>(
+    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<CommandLine, clap::Error> {
+    use clap::{CommandFactory as _, FromArgMatches as _};
+    let command = CommandLine::command().name(P::NAME).about(P::ABOUT);
+    CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+async fn run<P: Program>(command: Command, settings: P::Settings) -> ExitCode {
+    let outcome = match command {
+        Command::Serve { ready_file } => {
+            crate::telemetry::init(P::telemetry(&settings));
+            serve::serve::<P>(settings, ready_file).await
+        }
+        Command::Migrate => {
+            crate::telemetry::init(P::telemetry(&settings));
+            P::migrate(settings).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Health(check) => return check.run(P::host(&settings)).await,
+        Command::Config => Ok(ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| failed::<P>(&error))
+}
+
+fn failed<P: Program>(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{}: {error:#}", P::NAME);
+    ExitCode::from(EXIT_FAILURE)
+}
