@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 
 use cleave_kernel::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Bulk, Column, StorageError, padded};
+use crate::{Bulk, Column, StorageError, one_of};
 
 const OUTCOMES: Bulk<5> = Bulk::new(
     "idempotency",
@@ -157,12 +157,17 @@ async fn load<C: ConnectionTrait>(
     conn: &C,
     keys: &[RequestKey],
 ) -> Result<HashMap<Uuid, (Vec<u8>, Vec<u8>)>, StorageError> {
+    let backend = conn.get_database_backend();
     let mut known = HashMap::new();
     for chunk in keys.chunks(LOOKUP_CHUNK) {
         let select = Query::select()
             .columns(["request_id", "fingerprint", "outcome"])
             .from("idempotency")
-            .and_where(Expr::col("request_id").is_in(padded(chunk.iter().map(|key| key.id))))
+            .and_where(one_of(
+                backend,
+                Expr::col("request_id"),
+                chunk.iter().map(|key| key.id),
+            ))
             .to_owned();
         for row in conn.query_all(&select).await? {
             known.insert(

@@ -9,7 +9,7 @@ mod sql;
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
 pub use column::{Column, Kind};
-pub use shape::{insert_chunks, padded};
+pub use shape::{insert_chunks, one_of, padded};
 
 use crate::{Engine, StorageError};
 

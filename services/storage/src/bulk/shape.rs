@@ -1,10 +1,14 @@
 //! How many rows or keys go into one statement: fewer than the engine's bind limit, and few different counts,
 //! because every new count is a new statement to prepare on every connection.
 
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{Expr, ExprTrait, ValueType};
+use sea_orm::{DbBackend, Value};
+
 use crate::Engine;
 
 /// Counts up to this one are used as they come.
-const SMALL: usize = 8;
+const SMALL: usize = 32;
 
 /// `rows` cut so that no insert of `columns` columns binds more than `engine` allows.
 pub fn insert_chunks<T>(engine: Engine, columns: usize, rows: Vec<T>) -> Vec<Vec<T>> {
@@ -32,6 +36,27 @@ pub fn padded<K: Clone>(keys: impl IntoIterator<Item = K>) -> Vec<K> {
         keys.resize(keys.len().next_power_of_two(), last);
     }
     keys
+}
+
+/// The condition that `column` holds one of `keys`, written so that few different statements come of it: one
+/// array on PostgreSQL, a padded list elsewhere.
+pub fn one_of<K>(
+    backend: DbBackend,
+    column: impl Into<Expr>,
+    keys: impl IntoIterator<Item = K>,
+) -> Expr
+where
+    K: Clone + Into<Value> + ValueType,
+{
+    let column = column.into();
+    match Engine::from(backend) {
+        Engine::Postgres => {
+            let keys = keys.into_iter().map(Into::into).collect();
+            let keys = Value::Array(K::array_type(), Some(Box::new(keys)));
+            column.eq(PgFunc::any(Expr::val(keys)))
+        }
+        Engine::Sqlite | Engine::MySql => column.is_in(padded(keys)),
+    }
 }
 
 fn most_rows(engine: Engine, columns: usize) -> usize {
@@ -73,9 +98,10 @@ mod tests {
         };
         assert_eq!(sizes(0), Vec::<usize>::new());
         assert_eq!(sizes(7), [7]);
-        assert_eq!(sizes(37), [32, 5]);
+        assert_eq!(sizes(31), [31]);
+        assert_eq!(sizes(61), [32, 29]);
         assert_eq!(sizes(256), [256]);
-        assert_eq!(sizes(3000), [1024, 1024, 512, 256, 128, 32, 16, 8]);
+        assert_eq!(sizes(3000), [1024, 1024, 512, 256, 128, 32, 24]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use sea_orm::{ConnectionTrait, Database as SeaOrm, DatabaseConnection, DbBackend
 use super::common;
 use crate::{DatabaseOptions, StorageError};
 
-const STATEMENT_CACHE: usize = 512;
+/// Prepared statements kept per connection. The server bounds those of all sessions together (16,382 unless
+/// set otherwise).
+const STATEMENT_CACHE: usize = 256;
 /// What the version of every MariaDB contains, and of no MySQL.
 const MARIADB: &str = "MariaDB";
 

@@ -2,6 +2,7 @@
 //! (see `cleave_storage::testing`).
 
 mod bulk;
+mod crash;
 mod errors;
 mod feed;
 mod gather;
