@@ -2,7 +2,9 @@
 
 use crate::account::Account;
 use crate::adjustment::Adjustment;
+use crate::funding::Settlement;
 use crate::payment::Recorded;
+use crate::rate_delivery::RateReport;
 use crate::reserve::{Released, Reserved};
 use serde::{Deserialize, Serialize};
 
@@ -22,4 +24,8 @@ pub enum Outcome {
     Released(Box<Released>),
     /// So many things moved on because their time had passed.
     Expired(u64),
+    /// Delivery was rated.
+    Rated(RateReport),
+    /// Unfunded delivery was decided on.
+    Settled(Settlement),
 }

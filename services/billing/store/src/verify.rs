@@ -107,7 +107,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; a disagreement is a report, not an error.
-    pub async fn verify_ledger(&self, reports: Reports) -> Result<Summary, StoreError> {
+    pub async fn verify_ledger(
+        &self,
+        skip_rating: bool,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Summary, StoreError> {
         let reports = &reports;
         self.database()
             .snapshot("verify_ledger", |txn| async move {
@@ -186,13 +190,17 @@ async fn replay(
     }
 }
 
-type Difference = (&'static str, String, String);
+pub(crate) type Difference = (&'static str, String, String);
 
-fn differs(field: &'static str, expected: impl ToString, found: impl ToString) -> Difference {
+pub(crate) fn differs(
+    field: &'static str,
+    expected: impl ToString,
+    found: impl ToString,
+) -> Difference {
     (field, expected.to_string(), found.to_string())
 }
 
-fn found(kind: FindingKind, subject: &impl ToString, difference: Difference) -> Report {
+pub(crate) fn found(kind: FindingKind, subject: &impl ToString, difference: Difference) -> Report {
     let (field, expected, found) = difference;
     Report::Found(Finding {
         kind,

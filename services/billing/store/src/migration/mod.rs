@@ -1,6 +1,8 @@
 //! The schema, step by step. A merged step is never edited: the next one expands what is there.
 
+mod columns;
 mod m0001_ledger;
+mod m0002_rating;
 
 use cleave_storage::migrate::Migrations;
 
@@ -8,5 +10,6 @@ use cleave_storage::migrate::Migrations;
 pub fn migrations() -> Migrations {
     let mut all = cleave_storage::migrations();
     all.push(Box::new(m0001_ledger::Migration));
+    all.push(Box::new(m0002_rating::Migration));
     all
 }

@@ -4,7 +4,9 @@ use super::{Decision, Scope};
 use billing_domain::account::{CloseAccount, OpenAccount, OpsRef, UpdateCreditTerms};
 use billing_domain::adjustment::PostAdjustment;
 use billing_domain::payment::RecordPayment;
+use billing_domain::rate_delivery::RateDelivery;
 use billing_domain::reserve::{ReleaseReservation, ReserveBudget};
+use billing_domain::settle_unfunded::SettleUnfunded;
 use billing_domain::standing::{ClearStandingOverride, OverrideStanding};
 use billing_domain::{Account, Outcome, Work};
 use cleave_kernel::{AccountId, ReservationId};
@@ -34,6 +36,10 @@ pub enum Command {
     ExpireReservations(Vec<ReservationId>),
     /// Takes away overrides whose time has passed.
     ExpireOverrides(Vec<AccountId>),
+    /// Rates delivery rows.
+    RateDelivery(Box<RateDelivery>),
+    /// Decides on delivery that nothing covered.
+    SettleUnfunded(SettleUnfunded),
 }
 
 impl Command {
@@ -51,6 +57,8 @@ impl Command {
             Self::ReleaseReservation(_) => "ReleaseReservation",
             Self::ExpireReservations(_) => "ExpireReservations",
             Self::ExpireOverrides(_) => "ExpireOverrides",
+            Self::RateDelivery(_) => "RateDelivery",
+            Self::SettleUnfunded(_) => "SettleUnfunded",
         }
     }
 
@@ -76,6 +84,8 @@ impl Command {
             Self::ReleaseReservation(command) => scope.reservation(command.reservation),
             Self::ExpireReservations(ids) => ids.iter().for_each(|id| scope.reservation(*id)),
             Self::ExpireOverrides(ids) => ids.iter().for_each(|id| scope.account(*id)),
+            Self::RateDelivery(command) => scope.rating.rate(command),
+            Self::SettleUnfunded(command) => scope.rating.settle(command),
         }
     }
 
@@ -104,6 +114,8 @@ impl Command {
                 .map(|released| Outcome::Released(Box::new(released))),
             Self::ExpireReservations(ids) => work.expire_reservations(ids).map(Outcome::Expired),
             Self::ExpireOverrides(ids) => Ok(Outcome::Expired(work.expire_overrides(ids))),
+            Self::RateDelivery(command) => work.rate_delivery(command).map(Outcome::Rated),
+            Self::SettleUnfunded(command) => work.settle_unfunded(command).map(Outcome::Settled),
         }
     }
 }

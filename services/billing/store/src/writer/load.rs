@@ -1,4 +1,5 @@
-//! Fills the working set. The order of the locks is what keeps replicas from deadlock: accounts by id, then ledger accounts by id.
+//! Fills the working set. The order of the locks is what keeps replicas from deadlock: rating, accounts by id, then
+//! ledger accounts by id.
 
 use super::Scope;
 use crate::error::StoreError;
@@ -24,12 +25,13 @@ pub(super) async fn load(
     scope: &mut Scope,
     work: &mut Work,
 ) -> Result<Stored, StoreError> {
+    // The lock of rating comes before all others, and what it loads names accounts to lock.
+    work.rating = rating::load(txn, scope).await?;
     add_reservations_accounts(txn, scope).await?;
     let stored = lock_accounts(txn, scope, work).await?;
     lock_ledger_accounts(txn, scope, work).await?;
     load_reservations(txn, scope, work).await?;
     load_payments(txn, scope, work).await?;
-    rating::load(txn, &scope.rating, work).await?;
     Ok(stored)
 }
 

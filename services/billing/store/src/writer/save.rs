@@ -19,14 +19,14 @@ const TRANSFERS: &str = "transfers";
 /// Answers how far the change feed reaches with it, if anything that is followed changed.
 pub(super) async fn save(
     txn: &DatabaseTransaction,
-    mut work: Work,
+    work: Work,
     requests: Requests,
     stored: &Stored,
 ) -> Result<Option<i64>, StoreError> {
     save_accounts(txn, &work, stored).await?;
     save_reservations(txn, &work).await?;
     save_documents(txn, &work).await?;
-    rating::store(txn, &mut work).await?;
+    rating::save(txn, &work).await?;
     requests.store(txn, work.now()).await?;
     save_transfers(txn, &work).await?;
     let changes: Vec<_> = work

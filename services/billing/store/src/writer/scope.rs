@@ -36,7 +36,6 @@ impl Scope {
     }
 
     /// The live holds of a line item on an account, and the account.
-    #[expect(dead_code, reason = "rating draws from holds")]
     pub(crate) fn holds_of(&mut self, account: AccountId, line_item: LineItemId) {
         self.account(account);
         self.holds.insert((account, line_item));

@@ -1,0 +1,170 @@
+//! Loads what a batch rates, and adds the accounts that rating may move money on to what the writer locks next.
+
+use super::{DELIVERY, KEYS_TOGETHER, RatingScope, whole};
+use crate::error::StoreError;
+use crate::row::{self, bucket, bucket_total, line_item, parked_row, rated_row};
+use crate::writer::Scope;
+use billing_domain::Account;
+use billing_domain::account::OpsRef;
+use billing_domain::rating::Reach;
+use billing_domain::rating_set::RatingSet;
+use cleave_kernel::LineItemId;
+use cleave_storage::padded;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Takes the lock, loads the rows of rating and widens `scope` by the accounts and holds that they draw from.
+pub(crate) async fn load(
+    txn: &DatabaseTransaction,
+    scope: &mut Scope,
+) -> Result<RatingSet, StoreError> {
+    let mut set = RatingSet::default();
+    if !scope.rating.rates {
+        return Ok(set);
+    }
+    lock(txn).await?;
+    load_rows(txn, &scope.rating, &mut set).await?;
+    load_line_items(txn, &scope.rating, &mut set).await?;
+    load_buckets(txn, &scope.rating, &mut set).await?;
+    widen(scope, &set);
+    Ok(set)
+}
+
+async fn lock(txn: &DatabaseTransaction) -> Result<(), StoreError> {
+    let select = Query::select()
+        .column("revision")
+        .from("rating_cursor")
+        .and_where(Expr::col("name").eq(DELIVERY))
+        .lock_exclusive()
+        .to_owned();
+    match txn.query_one(&select).await? {
+        Some(_) => Ok(()),
+        None => Err(StoreError::corrupt("rating_cursor has no row to lock")),
+    }
+}
+
+async fn load_rows(
+    txn: &DatabaseTransaction,
+    scope: &RatingScope,
+    set: &mut RatingSet,
+) -> Result<(), StoreError> {
+    let keys = || scope.rows.iter().map(|id| id.uuid());
+    let select = row::select(rated_row::TABLE, rated_row::COLUMNS);
+    for row in by_keys(txn, &select, (rated_row::TABLE, "id"), keys()).await? {
+        set.load_row(rated_row::read(&row)?);
+    }
+    let any = row::select(parked_row::TABLE, ["id"]).limit(1).to_owned();
+    if txn.query_one(&any).await?.is_none() {
+        return Ok(());
+    }
+    let select = row::select(parked_row::TABLE, parked_row::COLUMNS);
+    for row in by_keys(txn, &select, (parked_row::TABLE, "id"), keys()).await? {
+        let (id, parked) = parked_row::read(&row)?;
+        set.load_parked(id, parked);
+    }
+    Ok(())
+}
+
+async fn load_line_items(
+    txn: &DatabaseTransaction,
+    scope: &RatingScope,
+    set: &mut RatingSet,
+) -> Result<(), StoreError> {
+    let select = row::select(line_item::TABLE, line_item::COLUMNS);
+    let keys = scope.line_items.keys().map(|id| id.uuid());
+    for row in by_keys(txn, &select, (line_item::TABLE, "id"), keys).await? {
+        set.load_line_item(line_item::read(&row)?);
+    }
+    Ok(())
+}
+
+/// Buckets are loaded as far as the rating of the batch reaches.
+async fn load_buckets(
+    txn: &DatabaseTransaction,
+    scope: &RatingScope,
+    set: &mut RatingSet,
+) -> Result<(), StoreError> {
+    let reach = |id: &LineItemId| {
+        let stored = set.line_item(*id).map(|totals| totals.reach);
+        stored.max(scope.line_items.get(id).copied())
+    };
+    let of_reach = |wanted: Reach| -> BTreeSet<LineItemId> {
+        let ids = scope.line_items.keys().copied();
+        ids.filter(|id| reach(id) == Some(wanted)).collect()
+    };
+    let (alone, monthly, whole) = (
+        of_reach(Reach::Bucket),
+        of_reach(Reach::Period),
+        of_reach(Reach::LineItem),
+    );
+    let single = scope.bases.values();
+    let single = single.filter(|basis| alone.contains(&basis.key.line_item));
+    let select = row::select(bucket_total::TABLE, bucket_total::COLUMNS);
+    let keys = single.map(|basis| basis.id.uuid());
+    for row in by_keys(txn, &select, (bucket_total::TABLE, "id"), keys).await? {
+        let total = bucket_total::read(&row, 0)?;
+        if let Some(basis) = scope.bases.get(&total.id) {
+            set.load_bucket(total.with(Arc::clone(basis)));
+        }
+    }
+    let touched = scope.bases.values();
+    let touched = touched.filter(|basis| monthly.contains(&basis.key.line_item));
+    let periods: BTreeSet<_> = touched.map(|basis| basis.key.period.index()).collect();
+    let select = whole::select()
+        .and_where(Expr::col((bucket::TABLE, "period")).is_in(padded(periods)))
+        .to_owned();
+    load_whole(txn, &select, &monthly, set).await?;
+    load_whole(txn, &whole::select(), &whole, set).await
+}
+
+async fn load_whole(
+    txn: &DatabaseTransaction,
+    select: &SelectStatement,
+    line_items: &BTreeSet<LineItemId>,
+    set: &mut RatingSet,
+) -> Result<(), StoreError> {
+    let keys = line_items.iter().map(|id| id.uuid());
+    for row in by_keys(txn, select, (bucket::TABLE, "line_item_id"), keys).await? {
+        set.load_bucket(whole::read(&row)?);
+    }
+    Ok(())
+}
+
+/// Adds the accounts and holds that money may move between.
+fn widen(scope: &mut Scope, set: &RatingSet) {
+    let bases: Vec<_> = scope.rating.bases.values().cloned().collect();
+    for basis in &bases {
+        scope.holds_of(basis.advertiser, basis.key.line_item);
+        scope.account(basis.publisher);
+    }
+    let line_items: Vec<_> = scope.rating.line_items.keys().copied().collect();
+    for line_item in line_items {
+        if let Some(totals) = set.line_item(line_item) {
+            let advertiser = Account::id_of(OpsRef::Advertiser(totals.advertiser));
+            scope.holds_of(advertiser, line_item);
+        }
+        for bucket in set.buckets_of(line_item) {
+            scope.account(bucket.basis.publisher);
+        }
+    }
+}
+
+/// The rows of `select` whose `column` is one of `keys`.
+async fn by_keys(
+    txn: &DatabaseTransaction,
+    select: &SelectStatement,
+    column: (&'static str, &'static str),
+    keys: impl Iterator<Item = Uuid>,
+) -> Result<Vec<QueryResult>, StoreError> {
+    let mut rows = Vec::new();
+    let keys: Vec<_> = keys.collect();
+    for chunk in keys.chunks(KEYS_TOGETHER) {
+        let wanted = Expr::col(column).is_in(padded(chunk.iter().copied()));
+        let select = select.clone().and_where(wanted).to_owned();
+        rows.extend(txn.query_all(&select).await?);
+    }
+    Ok(rows)
+}

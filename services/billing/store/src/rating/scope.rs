@@ -1,0 +1,43 @@
+//! What rating needs loaded.
+
+use billing_domain::bucket::{Basis, BucketId};
+use billing_domain::delivery::RowId;
+use billing_domain::rate_delivery::RateDelivery;
+use billing_domain::rating::Reach;
+use billing_domain::settle_unfunded::SettleUnfunded;
+use cleave_kernel::LineItemId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What the commands of a batch rate.
+#[derive(Debug, Default)]
+pub(crate) struct RatingScope {
+    /// Whether anything of rating may change, so that the lock is needed.
+    pub(super) rates: bool,
+    pub(super) rows: BTreeSet<RowId>,
+    pub(super) bases: HashMap<BucketId, Arc<Basis>>,
+    /// Each line item with the reach of the terms that the commands name.
+    pub(super) line_items: BTreeMap<LineItemId, Reach>,
+}
+
+impl RatingScope {
+    /// The rows of a command and what they are rated by.
+    pub(crate) fn rate(&mut self, command: &RateDelivery) {
+        self.rates = true;
+        for row in &command.rows {
+            self.rows.insert(row.id);
+            let Ok(basis) = &row.basis else { continue };
+            if !self.bases.contains_key(&basis.id) {
+                self.bases.insert(basis.id, Arc::clone(basis));
+                let reach = self.line_items.entry(basis.key.line_item).or_default();
+                *reach = Reach::of(&basis.terms).max(*reach);
+            }
+        }
+    }
+
+    /// A line item whose funding is decided on.
+    pub(crate) fn settle(&mut self, command: &SettleUnfunded) {
+        self.rates = true;
+        self.line_items.entry(command.line_item).or_default();
+    }
+}
