@@ -1,0 +1,88 @@
+//! What the admin port tells.
+
+use crate::rig::{POLICIES, connect, host, page, reply, unary};
+use cleave_mesh::Mesh;
+use cleave_mesh::policy::Code;
+use serde_json::{Value, json};
+use tonic::Status;
+
+#[tokio::test]
+async fn calls_are_counted_under_the_names_of_grpc() {
+    let running = host(&[], |request| async move {
+        match request.headers().get("x-refuse") {
+            Some(_) => Status::not_found("no").into_http(),
+            None => reply("fine"),
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    unary(&channel, "Call", "four".to_owned())
+        .await
+        .expect("answer");
+    let mut refused = tonic::Request::new(String::new());
+    refused
+        .metadata_mut()
+        .insert("x-refuse", "1".parse().expect("value"));
+    unary(&channel, "Call", refused).await.expect_err("refused");
+
+    let mesh = Mesh::builder(POLICIES)
+        .peer("self", &running.addr().to_string())
+        .build();
+    let client = mesh.expect("mesh").to("self").expect("peer");
+    let mut grpc = tonic::client::Grpc::new(client);
+    let path = http::uri::PathAndQuery::from_static("/test.Script/Call");
+    let codec = tonic_prost::ProstCodec::<String, String>::default();
+    grpc.unary(tonic::Request::new(String::new()), path, codec)
+        .await
+        .expect("answer");
+
+    let (code, text) = page(running.admin_addr(), "/metrics").await;
+    assert_eq!(code, 200);
+    for line in [
+        "grpc_server_call_started{grpc_method=\"test.Script/Call\"}",
+        "grpc_server_call_duration_count{grpc_method=\"test.Script/Call\",grpc_status=\"OK\"}",
+        "grpc_server_call_duration_count{grpc_method=\"test.Script/Call\",grpc_status=\"NOT_FOUND\"}",
+        "grpc_server_call_rcvd_total_compressed_message_size_bucket",
+        "grpc_server_call_duration_bucket{grpc_method=\"test.Script/Call\",grpc_status=\"OK\",le=\"0.00001\"}",
+        "grpc_client_attempt_started{grpc_method=\"test.Script/Call\",grpc_target=\"self\"}",
+        "grpc_client_call_duration_count{grpc_method=\"test.Script/Call\",grpc_target=\"self\",grpc_status=\"OK\"}",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+    assert_eq!(i32::from(Code::Ok), 0);
+}
+
+#[tokio::test]
+async fn readiness_and_state_are_told() {
+    let running = host(&[], |_| async { reply("fine") })
+        .readiness("database", || async {
+            anyhow::bail!("the database is away")
+        })
+        .state("leases", || json!({ "live": 3 }))
+        .start()
+        .await
+        .expect("started");
+    let admin = running.admin_addr();
+
+    // The first probe may still be out; what it finds shows up in the state.
+    let state = loop {
+        let (_, text) = page(admin, "/mesh").await;
+        let state: Value = serde_json::from_str(&text).expect("json");
+        if state["probes"]
+            .as_array()
+            .is_some_and(|probes| !probes.is_empty())
+        {
+            break state;
+        }
+        tokio::task::yield_now().await;
+    };
+
+    assert_eq!(state["service"], "test");
+    assert_eq!(state["leases"]["live"], 3);
+    assert_eq!(state["probes"][0]["problem"], "the database is away");
+    assert_eq!(page(admin, "/readyz").await.0, 503);
+    assert_eq!(page(admin, "/healthz").await.0, 200);
+    assert!(page(admin, "/").await.1.contains("/metrics"));
+}

@@ -1,0 +1,212 @@
+//! The end: nothing in flight is lost, and nothing holds it up for ever.
+
+use crate::rig::{connect, host, message, reply, respond, unary, watch};
+use cleave_host::Drain;
+use futures::{StreamExt as _, future, stream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tonic::{Code, Status};
+
+#[tokio::test]
+async fn a_call_in_flight_finishes_and_a_later_one_does_not_get_in() {
+    let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (enter, wait) = (Arc::clone(&entered), Arc::clone(&go_on));
+    let running = host(&[], move |_| {
+        let (enter, wait) = (Arc::clone(&enter), Arc::clone(&wait));
+        async move {
+            enter.notify_one();
+            wait.notified().await;
+            reply("finished")
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let call = tokio::spawn(async move { unary(&channel, "Call", String::new()).await });
+    entered.notified().await;
+
+    running.drain().begin();
+    running.drain().token().cancelled().await;
+    go_on.notify_one();
+
+    assert_eq!(call.await.expect("joined").expect("answer"), "finished");
+    assert!(running.wait().await.clean);
+    tokio::net::TcpStream::connect(running.addr())
+        .await
+        .expect_err("closed");
+}
+
+#[tokio::test]
+async fn calls_are_still_accepted_during_the_lame_duck() {
+    let running = host(&[("host.lame_duck", "2s")], |_| async { reply("fine") })
+        .start()
+        .await
+        .expect("started");
+    running.drain().begin();
+
+    let fine = unary(&connect(running.addr()).await, "Call", String::new()).await;
+
+    assert_eq!(fine.expect("answer"), "fine");
+}
+
+#[tokio::test]
+async fn a_watch_stream_is_told_to_go_elsewhere() {
+    let drain = Drain::new();
+    let told = drain.clone();
+    let running = host(&[], move |_| {
+        let end = told.token().clone().cancelled_owned();
+        let farewell = told.status();
+        async move {
+            let messages = stream::iter([message("first")]).chain(stream::pending());
+            let (parts, ()) = farewell.into_http::<()>().into_parts();
+            let last = future::ready(http_body::Frame::trailers(parts.headers));
+            respond(messages.take_until(end).chain(stream::once(last)).boxed())
+        }
+    })
+    .drain(drain)
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let mut stream = watch(&channel, String::new()).await.expect("stream");
+    assert_eq!(
+        stream.message().await.expect("first"),
+        Some("first".to_owned())
+    );
+
+    running.drain().begin();
+
+    assert_eq!(
+        stream.message().await.expect_err("told").code(),
+        Code::Unavailable
+    );
+    assert!(running.wait().await.clean);
+}
+
+#[tokio::test]
+async fn a_stream_that_ignores_the_end_is_cut_off_at_the_cap() {
+    let running = host(&[("host.drain_cap", "300ms")], |_| async {
+        respond(
+            stream::iter([message("first")])
+                .chain(stream::pending())
+                .boxed(),
+        )
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let mut stream = watch(&channel, String::new()).await.expect("stream");
+    assert_eq!(
+        stream.message().await.expect("first"),
+        Some("first".to_owned())
+    );
+    let start = Instant::now();
+
+    let stopped = running.shutdown().await;
+
+    assert!(!stopped.clean);
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    let lost: Result<_, Status> = stream.message().await;
+    lost.expect_err("cut off");
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_cut_off_at_the_cap() {
+    let running = host(&[("host.drain_cap", "300ms")], |_| async {
+        respond(stream::repeat_with(|| message(&"x".repeat(100_000))).boxed())
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let _unread = watch(&channel, String::new()).await.expect("stream");
+    let start = Instant::now();
+
+    let stopped = running.shutdown().await;
+
+    assert!(!stopped.clean);
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_does_not_hold_up_the_end() {
+    let running = host(&[], |_| async { reply("fine") })
+        .start()
+        .await
+        .expect("started");
+    let _silent = tokio::net::TcpStream::connect(running.addr())
+        .await
+        .expect("connected");
+
+    assert!(running.shutdown().await.clean);
+}
+
+#[tokio::test]
+async fn tasks_stop_after_their_tick_and_pools_close_last() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (ticking, ticks) = (Arc::new(Notify::new()), Arc::clone(&order));
+    let (inside, release) = (Arc::clone(&ticking), Arc::new(Notify::new()));
+    let go_on = Arc::clone(&release);
+    let tick = move || {
+        let (inside, go_on, ticks) = (Arc::clone(&inside), Arc::clone(&go_on), Arc::clone(&ticks));
+        async move {
+            inside.notify_one();
+            go_on.notified().await;
+            ticks.lock().expect("not poisoned").push("tick");
+            Ok(cleave_host::Report::idle())
+        }
+    };
+    let closes = Arc::clone(&order);
+    let running = host(&[], |_| async { reply("fine") })
+        .task(cleave_host::Task::new(
+            "slow",
+            Duration::from_secs(60),
+            tick,
+        ))
+        .on_stopped("database", async move {
+            closes.lock().expect("not poisoned").push("closed");
+            Ok(())
+        })
+        .start()
+        .await
+        .expect("started");
+    ticking.notified().await;
+
+    running.drain().begin();
+    running.drain().token().cancelled().await;
+    release.notify_one();
+
+    assert!(running.wait().await.clean);
+    assert_eq!(*order.lock().expect("not poisoned"), ["tick", "closed"]);
+}
+
+#[tokio::test]
+async fn two_services_of_one_process_end_apart() {
+    let first = host(&[], |_| async { reply("first") })
+        .start()
+        .await
+        .expect("started");
+    let second = host(&[], |_| async { reply("second") })
+        .start()
+        .await
+        .expect("started");
+
+    assert!(first.shutdown().await.clean);
+
+    let answer = unary(&connect(second.addr()).await, "Call", String::new()).await;
+    assert_eq!(answer.expect("answer"), "second");
+    let over = AtomicBool::new(second.drain().has_begun());
+    assert!(!over.load(Ordering::SeqCst));
+}
