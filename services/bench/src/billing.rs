@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use cleave_contracts::billing::v1 as pb;
 use cleave_contracts::types::v1 as types;
-use cleave_kernel::AdvertiserId;
+use cleave_kernel::{AdvertiserId, PublisherId};
 use cleave_storage::Engine;
 use cleave_storage::testing::TestDatabase;
 use futures::StreamExt;
@@ -24,7 +24,7 @@ pub(crate) struct Billing {
     /// The process.
     pub(crate) process: Process,
     /// Its database.
-    pub(crate) database: TestDatabase,
+    _database: TestDatabase,
 }
 
 impl Billing {
@@ -67,7 +67,10 @@ impl Billing {
             .path()
             .join(format!("billing-{}.log", engine_name(engine)));
         let process = Process::start(&bench.billing, arguments, addr, &log).await?;
-        Ok(Some(Self { process, database }))
+        Ok(Some(Self {
+            process,
+            _database: database,
+        }))
     }
 }
 
@@ -86,26 +89,15 @@ pub(crate) fn engine_name(engine: Engine) -> &'static str {
 /// When one cannot be opened.
 pub(crate) async fn open_accounts(connections: &[Channel], count: usize) -> Result<Vec<String>> {
     let open = |number: usize| {
-        let channel = connections[number % connections.len()].clone();
-        let mut client = pb::account_service_client::AccountServiceClient::new(channel);
-        let ops_ref = AdvertiserId::generate().to_string();
         let request = pb::OpenAccountRequest {
-            request_id: Uuid::now_v7().to_string(),
-            ops_ref: ops_ref.clone(),
+            ops_ref: AdvertiserId::generate().to_string(),
             party: types::PartyKind::Advertiser.into(),
-            display_name: format!("Advertiser {number}"),
-            currency_code: CURRENCY.to_owned(),
             mode: types::AccountMode::Postpaid.into(),
             credit_limit_micros: CREDIT_MICROS,
             net_days: 30,
+            ..Default::default()
         };
-        async move {
-            client
-                .open_account(request)
-                .await
-                .context("opening an account")?;
-            anyhow::Ok(ops_ref)
-        }
+        open(&connections[number % connections.len()], request)
     };
     let opened: Vec<_> = futures::stream::iter(0..count)
         .map(open)
@@ -113,4 +105,30 @@ pub(crate) async fn open_accounts(connections: &[Channel], count: usize) -> Resu
         .collect()
         .await;
     opened.into_iter().collect()
+}
+
+/// Opens a publisher's account and answers the publisher's id.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) async fn open_publisher(channel: &Channel) -> Result<String> {
+    let request = pb::OpenAccountRequest {
+        ops_ref: PublisherId::generate().to_string(),
+        party: types::PartyKind::Publisher.into(),
+        ..Default::default()
+    };
+    open(channel, request).await
+}
+
+async fn open(channel: &Channel, mut request: pb::OpenAccountRequest) -> Result<String> {
+    request.request_id = Uuid::now_v7().to_string();
+    request.currency_code = CURRENCY.to_owned();
+    request.display_name = "Benchmark".to_owned();
+    let ops_ref = request.ops_ref.clone();
+    let mut client = pb::account_service_client::AccountServiceClient::new(channel.clone());
+    client
+        .open_account(request)
+        .await
+        .context("opening an account")?;
+    Ok(ops_ref)
 }

@@ -4,12 +4,15 @@
 //! scratch databases and drives it from outside.
 
 mod account;
+mod bare;
 mod billing;
 mod cpu;
 mod load;
 mod memory;
 mod process;
+mod rating;
 mod report;
+mod reservation;
 mod setup;
 
 use anyhow::Result;
@@ -33,6 +36,8 @@ async fn run(arguments: &setup::Arguments) -> Result<()> {
     let mut print = report::Printer::new(arguments.json);
     for engine in setup::ENGINES {
         print.line(account::measure(&bench, engine).await?)?;
+        print.line(reservation::measure(&bench, engine).await?)?;
+        print.line(rating::measure(&bench, engine).await?)?;
     }
     Ok(())
 }

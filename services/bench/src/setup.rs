@@ -53,6 +53,8 @@ pub(crate) struct Bench {
     pub(crate) rounds: usize,
     /// How long one turn takes.
     pub(crate) span: Duration,
+    /// How many delivery rows a turn rates.
+    pub(crate) rows: usize,
     /// Configuration files and logs of the processes.
     pub(crate) folder: TempDir,
 }
@@ -73,15 +75,16 @@ impl Bench {
             Some(binary) => binary.clone(),
             None => build_billing(&root)?,
         };
-        let (rounds, span) = match arguments.quick {
-            true => (1, Duration::from_millis(300)),
-            false => (5, Duration::from_secs(3)),
+        let (rounds, span, rows) = match arguments.quick {
+            true => (1, Duration::from_millis(300), 2000),
+            false => (5, Duration::from_secs(3), 50_000),
         };
         let folder = TempDir::with_prefix("cleave-bench-")?;
         Ok(Some(Self {
             billing,
             rounds,
             span,
+            rows,
             folder,
         }))
     }
