@@ -142,7 +142,7 @@ impl Call {
             sent.store(true, Ordering::Relaxed);
             let repeatable = self.retries.remain() && replay.is_repeatable();
             let failure = match self.attempt(replay.request(), repeatable).await {
-                Verdict::Answered(response) => {
+                Verdict::Answered(response) | Verdict::Open(response) => {
                     self.route.throttle.success();
                     return Ok((response, meter));
                 }
@@ -188,12 +188,11 @@ impl Call {
             Err(status) => return Failure::from(status).into(),
         };
         match by_headers(response) {
-            Ok(verdict) => verdict,
-            Err(response) if repeatable => {
+            Verdict::Open(response) if repeatable => {
                 let streaming = self.method.is_some_and(|method| method.server_streaming);
                 by_body(response, streaming, self.route.peer.name()).await
             }
-            Err(response) => Verdict::Answered(response),
+            verdict => verdict,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::metadata::RETRY_PUSHBACK_MS;
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -65,9 +66,13 @@ pub struct FieldViolation {
     pub description: String,
 }
 
-/// A failed call: code, reason and details, decoded.
+/// A failed call: code, reason and details, decoded. Its fields are those of [`Failed`].
 #[derive(Debug, Clone)]
-pub struct CallError {
+pub struct CallError(Box<Failed>);
+
+/// What is known of a failed call.
+#[derive(Debug, Clone)]
+pub struct Failed {
     /// The status code.
     pub code: Code,
     /// The peer's sentence for people.
@@ -95,7 +100,7 @@ impl CallError {
 
     /// Whether the peer may simply be asked again later: nothing is wrong with the request.
     #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self.code {
             Code::Unavailable
             | Code::DeadlineExceeded
@@ -119,7 +124,7 @@ impl CallError {
 
     /// Whether no answer was had from the peer at all.
     #[must_use]
-    pub const fn is_unavailable(&self) -> bool {
+    pub fn is_unavailable(&self) -> bool {
         matches!(self.code, Code::Unavailable | Code::DeadlineExceeded)
     }
 }
@@ -150,7 +155,7 @@ impl From<Status> for CallError {
             .retry_info()
             .and_then(|info| info.retry_delay)
             .or_else(|| pushback(&status));
-        Self {
+        Self(Box::new(Failed {
             code: status.code(),
             message: status.message().to_owned(),
             reason,
@@ -159,7 +164,15 @@ impl From<Status> for CallError {
             violations,
             retry_after,
             cause: Cause::of(&status),
-        }
+        }))
+    }
+}
+
+impl Deref for CallError {
+    type Target = Failed;
+
+    fn deref(&self) -> &Failed {
+        &self.0
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn mend(headers: &mut HeaderMap) {
     if code_in(headers) == Some(Code::Cancelled)
         && headers
             .get(crate::metadata::GRPC_MESSAGE)
-            .is_some_and(|text| is_tonic_expiry(text))
+            .is_some_and(is_tonic_expiry)
     {
         headers.insert(GRPC_STATUS, HeaderValue::from_static("4"));
     }

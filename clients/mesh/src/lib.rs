@@ -27,7 +27,7 @@ mod trace;
 mod verdict;
 
 pub use deadline::Deadline;
-pub use error::{CallError, Cause, FieldViolation};
+pub use error::{CallError, Cause, Failed, FieldViolation};
 pub use mesh::{Mesh, MeshBuilder, MeshChannel, PeerState};
 pub use peer::{MeshError, Tuning};
 pub use trace::TraceContext;

@@ -22,6 +22,8 @@ const MAX_HELD_BYTES: usize = 1024 * 1024;
 pub(crate) enum Verdict {
     /// The caller gets it.
     Answered(http::Response<Body>),
+    /// The headers do not tell.
+    Open(http::Response<Body>),
     /// It is a failure; the caller gets it unless another attempt is made.
     Failed(Failure),
 }
@@ -44,17 +46,15 @@ impl From<Status> for Failure {
     }
 }
 
-/// Judges by the headers alone; `Err` gives the response back when they do not tell.
-pub(crate) fn by_headers(
-    mut response: http::Response<Body>,
-) -> Result<Verdict, http::Response<Body>> {
+/// Judges by the headers alone.
+pub(crate) fn by_headers(mut response: http::Response<Body>) -> Verdict {
     failure::mend(response.headers_mut());
     let code =
         failure::code_in(response.headers()).or_else(|| failure::code_of_http(response.status()));
     match code {
-        Some(Code::Ok) => Ok(Verdict::Answered(response)),
-        Some(code) => Ok(Verdict::Failed(failed(code, None, response))),
-        None => Err(response),
+        Some(Code::Ok) => Verdict::Answered(response),
+        Some(code) => Verdict::Failed(failed(code, None, response)),
+        None => Verdict::Open(response),
     }
 }
 

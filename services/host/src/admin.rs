@@ -24,7 +24,11 @@ const INDEX: &str = "<!doctype html><title>admin</title><ul>\
     <li><a href=/readyz>/readyz</a> whether calls are welcome, and what stands in the way\
     <li><a href=/mesh>/mesh</a> the state of the service</ul>";
 
-type Section = dyn Fn() -> Value + Send + Sync;
+/// A part of `/mesh` that a service adds.
+pub(crate) struct Section {
+    pub(crate) name: &'static str,
+    pub(crate) show: Box<dyn Fn() -> Value + Send + Sync>,
+}
 
 /// What the admin port shows.
 #[derive(Clone)]
@@ -35,7 +39,7 @@ pub(crate) struct Admin {
     pub(crate) probes: Probes,
     pub(crate) drain: Drain,
     pub(crate) tasks: Driver,
-    pub(crate) sections: Arc<[(&'static str, Box<Section>)]>,
+    pub(crate) sections: Arc<[Section]>,
 }
 
 impl Admin {
@@ -89,8 +93,8 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         "probes": admin.probes.findings(),
         "tasks": tasks,
     });
-    for (name, section) in admin.sections.iter() {
-        body[*name] = section();
+    for section in admin.sections.iter() {
+        body[section.name] = (section.show)();
     }
     Json(body)
 }

@@ -1,6 +1,6 @@
 //! A service in the making: what it serves, what must answer, what it does on its own.
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Section};
 use crate::config::{Faults, HostSettings, Rejected, Validate as _};
 use crate::drain::Drain;
 use crate::health::{HealthService, Readiness};
@@ -40,7 +40,7 @@ pub struct HostBuilder {
     descriptors: Vec<&'static [u8]>,
     probes: Vec<Probe>,
     jobs: Vec<Job>,
-    sections: Vec<(&'static str, Box<dyn Fn() -> Value + Send + Sync>)>,
+    sections: Vec<Section>,
     hooks: Vec<Hook>,
 }
 
@@ -134,9 +134,10 @@ impl HostBuilder {
     pub fn state(
         mut self,
         name: &'static str,
-        section: impl Fn() -> Value + Send + Sync + 'static,
+        show: impl Fn() -> Value + Send + Sync + 'static,
     ) -> Self {
-        self.sections.push((name, Box::new(section)));
+        let show = Box::new(show);
+        self.sections.push(Section { name, show });
         self
     }
 

@@ -28,13 +28,11 @@ impl Domain {
     }
 
     /// A refusal with any code.
-    #[must_use]
     pub fn refuse(self, code: Code, reason: &str, message: impl Into<String>) -> Refusal {
         Refusal::new(code, self, reason, message)
     }
 
     /// INVALID_ARGUMENT: these fields cannot be accepted, whatever the state of the system.
-    #[must_use]
     pub fn invalid(self, reason: &str, violations: impl Into<Violations>) -> Refusal {
         let violations = violations.into();
         self.refuse(Code::InvalidArgument, reason, violations.to_string())
@@ -42,7 +40,6 @@ impl Domain {
     }
 
     /// NOT_FOUND: there is no `name` among the resources of this `kind`.
-    #[must_use]
     pub fn not_found(self, reason: &str, kind: &str, name: impl Into<String>) -> Refusal {
         let name = name.into();
         self.refuse(
@@ -54,7 +51,6 @@ impl Domain {
     }
 
     /// ALREADY_EXISTS: there is such a resource, and it differs from what was asked for.
-    #[must_use]
     pub fn already_exists(self, reason: &str, kind: &str, name: impl Into<String>) -> Refusal {
         let name = name.into();
         self.refuse(
@@ -66,7 +62,6 @@ impl Domain {
     }
 
     /// FAILED_PRECONDITION: the request is well formed, the state of `subject` forbids it.
-    #[must_use]
     pub fn precondition(
         self,
         reason: &str,
@@ -79,38 +74,32 @@ impl Domain {
     }
 
     /// ABORTED: somebody else changed the resource meanwhile; read it again and decide anew.
-    #[must_use]
     pub fn conflict(self, reason: &str, message: impl Into<String>) -> Refusal {
         self.refuse(Code::Aborted, reason, message)
     }
 
     /// OUT_OF_RANGE: the position asked for is not in the feed any more, or not yet.
-    #[must_use]
     pub fn out_of_range(self, reason: &str, message: impl Into<String>) -> Refusal {
         self.refuse(Code::OutOfRange, reason, message)
     }
 
     /// RESOURCE_EXHAUSTED: too much work; come back after `delay`.
-    #[must_use]
     pub fn exhausted(self, reason: &str, message: impl Into<String>, delay: Duration) -> Refusal {
         self.refuse(Code::ResourceExhausted, reason, message)
             .retry_after(delay)
     }
 
     /// UNAVAILABLE: something this service needs is away for now.
-    #[must_use]
     pub fn unavailable(self, reason: &str, message: impl Into<String>) -> Refusal {
         self.refuse(Code::Unavailable, reason, message)
     }
 
     /// PERMISSION_DENIED: this caller may not do this.
-    #[must_use]
     pub fn denied(self, reason: &str, message: impl Into<String>) -> Refusal {
         self.refuse(Code::PermissionDenied, reason, message)
     }
 
     /// INTERNAL: a defect of ours. The caller learns nothing of it; the log learns `source`.
-    #[must_use]
     pub fn internal(self, reason: &str, source: &(dyn std::error::Error + 'static)) -> Refusal {
         tracing::error!(error.reason = reason, error.detail = %Chain(source), "a call failed inside");
         self.refuse(

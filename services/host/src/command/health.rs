@@ -2,7 +2,6 @@
 
 use crate::config::{HostSettings, duration};
 use clap::Args;
-use std::process::ExitCode;
 use std::time::Duration;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -38,16 +37,16 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 
 impl Check {
     /// Asks, and says on standard output what came of it.
-    pub(super) async fn run(self, host: &HostSettings) -> ExitCode {
+    pub(super) async fn run(self, host: &HostSettings) -> u8 {
         let address = self.address.unwrap_or_else(|| host.listen.clone());
         let Ok(endpoint) = Endpoint::from_shared(format!("http://{address}")) else {
             eprintln!("{address} is not an address");
-            return ExitCode::from(EXIT_ARGUMENTS);
+            return EXIT_ARGUMENTS;
         };
         let connected = tokio::time::timeout(self.timeout, endpoint.connect()).await;
         let Ok(Ok(channel)) = connected else {
             eprintln!("{address} cannot be reached");
-            return ExitCode::from(EXIT_CONNECT);
+            return EXIT_CONNECT;
         };
         let request = HealthCheckRequest {
             service: self.service,
@@ -57,17 +56,17 @@ impl Check {
             Ok(Ok(answer)) => answer.into_inner().status(),
             Ok(Err(status)) => {
                 eprintln!("{address}: {:?}: {}", status.code(), status.message());
-                return ExitCode::from(EXIT_RPC);
+                return EXIT_RPC;
             }
             Err(_) => {
                 eprintln!("{address}: no answer within {:?}", self.timeout);
-                return ExitCode::from(EXIT_RPC);
+                return EXIT_RPC;
             }
         };
         println!("{}", status.as_str_name());
         match status {
-            ServingStatus::Serving => ExitCode::SUCCESS,
-            _ => ExitCode::from(EXIT_NOT_SERVING),
+            ServingStatus::Serving => 0,
+            _ => EXIT_NOT_SERVING,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::config::{HostSettings, Loader, Rejected, TelemetrySettings, Validate}
 use crate::running::Running;
 use clap::{Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -114,60 +115,61 @@ impl Sources {
 /// Runs the binary of a service; the whole of its `main`.
 #[must_use]
 pub fn main<P: Program>() -> ExitCode {
-    let line = match parse::<P>(std::env::args_os()) {
+    ExitCode::from(run::<P>(std::env::args_os()))
+}
+
+/// Runs the binary of a service with these arguments, the first being its name; gives its exit code.
+pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let line = match parse::<P>(arguments) {
         Ok(line) => line,
         Err(error) => {
             // Nobody is left to tell when this cannot be printed.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
+            return if error.use_stderr() { EXIT_USAGE } else { 0 };
         }
     };
     if let Command::Config = line.command {
         print!("{}", P::loader().documentation());
-        return ExitCode::SUCCESS;
+        return 0;
     }
     let settings = match line.sources.load::<P>() {
         Ok(settings) => settings,
         Err(rejected) => {
             eprintln!("{}: {rejected}", P::NAME);
-            return ExitCode::from(EXIT_USAGE);
+            return EXIT_USAGE;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return failed::<P>(&error.into()),
-    };
-    runtime.block_on(run::<P>(line.command, settings))
+        .build();
+    let outcome = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(obey::<P>(line.command, settings)));
+    outcome.unwrap_or_else(|error| {
+        eprintln!("{}: {error:#}", P::NAME);
+        EXIT_FAILURE
+    })
 }
 
 fn parse<P: Program>(
-    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+    arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<CommandLine, clap::Error> {
     use clap::{CommandFactory as _, FromArgMatches as _};
     let command = CommandLine::command().name(P::NAME).about(P::ABOUT);
     CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
-async fn run<P: Program>(command: Command, settings: P::Settings) -> ExitCode {
-    let outcome = match command {
+async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Result<u8> {
+    match command {
         Command::Serve { ready_file } => {
             crate::telemetry::init(P::telemetry(&settings));
             serve::serve::<P>(settings, ready_file).await
         }
         Command::Migrate => {
             crate::telemetry::init(P::telemetry(&settings));
-            P::migrate(settings).await.map(|()| ExitCode::SUCCESS)
+            P::migrate(settings).await.map(|()| 0)
         }
-        Command::Health(check) => return check.run(P::host(&settings)).await,
-        Command::Config => Ok(ExitCode::SUCCESS),
-    };
-    outcome.unwrap_or_else(|error| failed::<P>(&error))
-}
-
-fn failed<P: Program>(error: &anyhow::Error) -> ExitCode {
-    eprintln!("{}: {error:#}", P::NAME);
-    ExitCode::from(EXIT_FAILURE)
+        Command::Health(check) => Ok(check.run(P::host(&settings)).await),
+        Command::Config => Ok(0),
+    }
 }

@@ -1,18 +1,17 @@
 //! `serve`: until the operating system asks for the end.
 
-use super::Program;
+use super::{EXIT_FAILURE, Program};
 use crate::drain::asked_by_system;
 use crate::running::Running;
 use anyhow::Context as _;
 use serde_json::json;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Serves until the end; 0 when everything came to its own end.
 pub(super) async fn serve<P: Program>(
     settings: P::Settings,
     ready_file: Option<PathBuf>,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<u8> {
     let running = P::start(settings).await?;
     let drain = running.drain().clone();
     tokio::spawn(async move {
@@ -29,11 +28,7 @@ pub(super) async fn serve<P: Program>(
         }
     }
     let stopped = running.wait().await;
-    Ok(if stopped.clean {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if stopped.clean { 0 } else { EXIT_FAILURE })
 }
 
 /// Written whole or not at all: somebody waits for this file.

@@ -45,8 +45,8 @@ impl TaskState {
     }
 
     /// Takes note of a run; a failure is logged when it is the first in a row, and its end as well.
-    pub(super) fn record(&self, outcome: Result<(), &str>, elapsed: Duration) {
-        let label = if outcome.is_ok() { "ok" } else { "error" };
+    pub(super) fn record(&self, failure: Option<&str>, elapsed: Duration) {
+        let label = failure.map_or("ok", |_| "error");
         let service = Arc::clone(&self.service);
         counter!("cleave.task.runs", "service" => service, "task" => self.name, "outcome" => label)
             .increment(1);
@@ -57,8 +57,8 @@ impl TaskState {
         known.runs += 1;
         let now = SystemClock.now();
         known.last_run = Some(now);
-        match outcome {
-            Ok(()) => {
+        match failure {
+            None => {
                 if known.failures_in_a_row > 0 {
                     let failures = known.failures_in_a_row;
                     tracing::info!(
@@ -71,7 +71,7 @@ impl TaskState {
                 known.last_success = Some(now);
                 known.last_error = None;
             }
-            Err(problem) => {
+            Some(problem) => {
                 known.failures_in_a_row += 1;
                 let again = known.last_error.as_deref() == Some(problem);
                 if again {

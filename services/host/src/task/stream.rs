@@ -79,10 +79,8 @@ impl StreamTask {
             if stop.is_cancelled() {
                 break;
             }
-            state.record(
-                outcome.as_ref().map(|()| ()).map_err(String::as_str),
-                start.elapsed(),
-            );
+            let failure = outcome.as_ref().err().map(String::as_str);
+            state.record(failure, start.elapsed());
             if session.progressed.load(Ordering::Relaxed) {
                 backoff.reset();
             }

@@ -90,7 +90,7 @@ impl Task {
             let start = Instant::now();
             let outcome = attempt(self.name, (self.tick)()).await;
             let failure = outcome.as_ref().err().map(String::as_str);
-            state.record(failure.map_or(Ok(()), Err), start.elapsed());
+            state.record(failure, start.elapsed());
             match outcome {
                 Ok(report) => {
                     backoff.reset();

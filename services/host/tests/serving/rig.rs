@@ -195,10 +195,6 @@ pub(crate) async fn page(address: SocketAddr, path: &str) -> (u16, String) {
     use http_body_util::Empty;
     use hyper_util::client::legacy::Client;
     use hyper_util::rt::TokioExecutor;
-    let stream = tokio::net::TcpStream::connect(address)
-        .await
-        .expect("connected");
-    drop(stream);
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let uri = format!("http://{address}{path}").parse().expect("uri");
     let response = client.get(uri).await.expect("answer");

@@ -1,0 +1,198 @@
+//! The frame of a service's binary, run as a process: this test binary, started again with the arguments
+//! of a service, is one.
+
+use cleave_host::command::{self, Program};
+use cleave_host::config::{Faults, HostSettings, TelemetrySettings, Validate};
+use cleave_host::{Host, Running};
+use serde::Deserialize;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Holds the arguments for the service when this binary is to be one.
+const ARGUMENTS: &str = "DEMO_ARGUMENTS";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Demo;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    host: HostSettings,
+    telemetry: TelemetrySettings,
+    demo: Section,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    ready: bool,
+}
+
+impl Validate for Settings {
+    fn validate(&self, faults: &mut Faults) {
+        self.host.validate(faults);
+        self.telemetry.validate(faults);
+    }
+}
+
+impl Program for Demo {
+    const NAME: &'static str = "demo";
+    const ABOUT: &'static str = "A service for tests";
+    const DEFAULTS: &'static str = "[demo]\n# Whether it becomes ready.\nready = true\n";
+    type Settings = Settings;
+
+    fn host(settings: &Settings) -> &HostSettings {
+        &settings.host
+    }
+
+    fn telemetry(settings: &Settings) -> &TelemetrySettings {
+        &settings.telemetry
+    }
+
+    async fn migrate(_: Settings) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    async fn start(settings: Settings) -> anyhow::Result<Running> {
+        let ready = settings.demo.ready;
+        Host::builder(Self::NAME, &settings.host)
+            .readiness("demo", move || async move {
+                anyhow::ensure!(ready, "never ready");
+                Ok(())
+            })
+            .start()
+            .await
+    }
+}
+
+/// Not a test: the service, when the variable is set.
+#[test]
+fn service() {
+    if let Ok(arguments) = std::env::var(ARGUMENTS) {
+        let arguments = std::iter::once("demo").chain(arguments.split_whitespace());
+        let code = command::run::<Demo>(arguments.map(std::ffi::OsString::from));
+        std::process::exit(code.into());
+    }
+}
+
+fn demo(arguments: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command
+        .args(["--exact", "service", "--nocapture"])
+        .env(ARGUMENTS, arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &str) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = demo(arguments).output().expect("run");
+    let text = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (status.code(), text.concat())
+}
+
+/// A service that runs; killed with the test.
+struct Service {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Service {
+    /// Starts a service and waits until it has written its ready file.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("ready.json");
+        let arguments = format!(
+            "serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --ready-file {}",
+            file.display()
+        );
+        let child = demo(&arguments).spawn().expect("spawned");
+        let address = address_in(&file);
+        Self { child, address }
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill");
+        self.child.wait().expect("ended").code()
+    }
+}
+
+fn address_in(file: &Path) -> String {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Ok(text) = std::fs::read_to_string(file) {
+            let ready: serde_json::Value = serde_json::from_str(&text).expect("json");
+            return ready["listen"].as_str().expect("an address").to_owned();
+        }
+        std::thread::yield_now();
+    }
+    panic!("the service was not ready within {PATIENCE:?}");
+}
+
+#[test]
+fn a_service_serves_until_sigterm_and_exits_with_zero() {
+    let service = Service::start();
+    let address = service.address.clone();
+
+    let (code, text) = run(&format!("health --address {address}"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("SERVING"), "{text}");
+    assert_eq!(
+        run(&format!("health --address {address} --service no.such")).0,
+        Some(3)
+    );
+
+    assert_eq!(service.terminate(), Some(0));
+    assert_eq!(run(&format!("health --address {address}")).0, Some(2));
+}
+
+#[test]
+fn wrong_settings_are_refused_with_every_fault() {
+    let arguments = "serve --set host.workerss=2 --set demo.ready=perhaps --listen nowhere";
+
+    let (code, text) = run(arguments);
+
+    assert_eq!(code, Some(64), "{text}");
+    for part in [
+        "3 faults",
+        "did you mean workers?",
+        "demo.ready",
+        "host.listen",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn the_printed_defaults_are_a_file_that_can_be_used() {
+    let (code, text) = run("config");
+    assert_eq!(code, Some(0));
+    let file = tempfile::NamedTempFile::new().expect("file");
+    // The test harness prints a line or two of its own before.
+    let start = text.find("# Where and how").expect("the defaults");
+    std::fs::write(file.path(), &text[start..]).expect("written");
+
+    let (code, text) = run(&format!("migrate --config {}", file.path().display()));
+
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    assert_eq!(run("serve --no-such-flag").0, Some(64));
+}
