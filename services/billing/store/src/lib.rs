@@ -11,6 +11,8 @@ mod reservation;
 mod row;
 mod store;
 mod verify;
+mod verify_funding;
+mod verify_rating;
 mod writer;
 
 pub use account::{AccountFilter, AccountView};

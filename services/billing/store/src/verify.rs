@@ -4,6 +4,8 @@
 use crate::error::StoreError;
 use crate::row::{self, account, ledger_account, reservation, transfer};
 use crate::store::Store;
+use crate::verify_funding::verify_funding;
+use crate::verify_rating::verify_rating;
 use billing_domain::Book;
 use billing_domain::account::Party;
 use billing_domain::book::LedgerAccount;
@@ -112,7 +114,7 @@ impl Store {
         skip_rating: bool,
         reports: mpsc::Sender<Report>,
     ) -> Result<Summary, StoreError> {
-        let reports = &reports;
+        let (reports, zone) = (&reports, self.zone());
         self.database()
             .snapshot("verify_ledger", |txn| async move {
                 tell(reports, Report::Begun).await;
@@ -122,6 +124,10 @@ impl Store {
                 compare_counters(&book, &mut stored, reports, &mut summary).await;
                 compare_reservations(&txn, &book, reports, &mut summary).await?;
                 compare_limits(&txn, &book, reports).await?;
+                if !skip_rating {
+                    let earned = verify_rating(&txn, zone, reports, &mut summary).await?;
+                    verify_funding(&txn, earned, reports).await?;
+                }
                 Ok(summary)
             })
             .await
