@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The billing data service: accounts, the ledger, reservations and the rating of delivery.
+//!
+//! `rpc` speaks the contract, `app` answers what is asked, `tasks` do what nobody asks for, `peers` are the other side as
+//! the tasks see it. The rules are in `billing-domain`, the rows in `billing-store`.
+
+pub mod app;
+pub mod rpc;
+mod run;
+mod settings;
+mod tasks;
+
+pub use cleave_host::Running;
+pub use run::{Billing, migrate, start};
+pub use settings::{DatabaseSettings, LedgerSettings, Settings, WatchSettings};

@@ -1,0 +1,133 @@
+//! From settings to a running service.
+
+use crate::app::App;
+use crate::rpc;
+use crate::settings::Settings;
+use crate::tasks;
+use anyhow::Context as _;
+use billing_store::{Store, StoreOptions};
+use cleave_contracts::billing::v1::account_service_server::AccountServiceServer;
+use cleave_contracts::billing::v1::ledger_service_server::LedgerServiceServer;
+use cleave_contracts::billing::v1::reservation_service_server::ReservationServiceServer;
+use cleave_host::command::Program;
+use cleave_host::config::{HostSettings, TelemetrySettings};
+use cleave_host::{Drain, Host, Running};
+use cleave_kernel::{SharedClock, SystemClock};
+use cleave_storage::{Database, migrate as migrations};
+use std::sync::Arc;
+
+/// The service, for the frame of its binary.
+#[derive(Debug)]
+pub struct Billing;
+
+impl Program for Billing {
+    const NAME: &'static str = "billing";
+    const ABOUT: &'static str = "The billing data service: accounts, ledger, reservations, rating";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    type Settings = Settings;
+
+    fn host(settings: &Settings) -> &HostSettings {
+        &settings.host
+    }
+
+    fn telemetry(settings: &Settings) -> &TelemetrySettings {
+        &settings.telemetry
+    }
+
+    async fn migrate(settings: Settings) -> anyhow::Result<()> {
+        migrate(&settings).await
+    }
+
+    async fn start(settings: Settings) -> anyhow::Result<Running> {
+        start(settings).await
+    }
+}
+
+/// Brings the database to the schema of this version.
+///
+/// # Errors
+/// When the database cannot be reached or changed.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let database = connect(settings).await?;
+    let applied = migrations::run(&database, &billing_store::migrations()).await?;
+    tracing::info!(
+        migrations.applied = applied.len(),
+        "the schema is up to date"
+    );
+    Ok(database.close().await?)
+}
+
+/// Starts the service by the machine's clock.
+///
+/// # Errors
+/// When the settings do not allow it, or the database does not fit.
+pub async fn start(settings: Settings) -> anyhow::Result<Running> {
+    start_with(settings, Arc::new(SystemClock)).await
+}
+
+/// Starts the service by a clock of the caller's.
+pub(crate) async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Result<Running> {
+    let database = connect(&settings).await?;
+    prepare(&settings, &database).await?;
+    let zone = settings
+        .ledger
+        .zone()
+        .context("ledger.time_zone is no IANA time zone")?;
+    let options = StoreOptions {
+        clock,
+        zone,
+        poll: settings.watch.poll,
+    };
+    let store = Store::open(database.clone(), options);
+    let app = App::new(store.clone());
+    let drain = Drain::new();
+    let watching = rpc::account::Watching {
+        heartbeat: settings.watch.heartbeat,
+        drain: drain.clone(),
+    };
+    Host::builder(Billing::NAME, &settings.host)
+        .policies(cleave_contracts::POLICIES)
+        .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
+        .drain(drain)
+        .service(AccountServiceServer::new(rpc::account::Accounts::new(
+            app.clone(),
+            watching,
+        )))
+        .service(LedgerServiceServer::new(rpc::ledger::Ledger::new(
+            app.clone(),
+        )))
+        .service(ReservationServiceServer::new(
+            rpc::reservation::Reservations::new(app.clone()),
+        ))
+        .task(tasks::expiry::task(app, settings.ledger.expiry_period))
+        .readiness("database", move || {
+            let database = database.clone();
+            async move { Ok(database.ping().await?) }
+        })
+        .on_stopped("store", async move { Ok(store.close().await?) })
+        .start()
+        .await
+}
+
+async fn connect(settings: &Settings) -> anyhow::Result<Database> {
+    let database = &settings.database;
+    Database::connect(&database.url, &database.options())
+        .await
+        .context("the database (database.url) cannot be used")
+}
+
+/// Brings the schema up to date where that is wanted, and refuses to run on an older one where it is not.
+async fn prepare(settings: &Settings, database: &Database) -> anyhow::Result<()> {
+    let all = billing_store::migrations();
+    if settings.database.migrate || settings.database.is_embedded() {
+        migrations::run(database, &all).await?;
+        return Ok(());
+    }
+    let pending = migrations::pending(database, &all).await?;
+    anyhow::ensure!(
+        pending.is_empty(),
+        "the schema is older than this version ({} steps): run `billing migrate`, or set database.migrate",
+        pending.len()
+    );
+    Ok(())
+}
