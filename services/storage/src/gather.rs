@@ -170,6 +170,8 @@ async fn run_batch<Req, Resp, F, Fut>(
     if count == 0 {
         return;
     }
+    metrics::histogram!("storage_gather_batch_size", "name" => name)
+        .record(u32::try_from(count).unwrap_or(u32::MAX));
     // A batch that panics takes its own requests down (their answers are dropped), not the later ones.
     let batch = AssertUnwindSafe(async { run(requests).await });
     match batch.catch_unwind().await {

@@ -41,7 +41,8 @@ pub async fn run(db: &Database, migrations: &Migrations) -> Result<Vec<String>, 
         }
         Engine::MySql => {
             let lock = MySqlLock::take(db).await?;
-            let applied = apply(db.writer(), &SchemaManager::new(db.writer()), migrations).await;
+            let session = &lock.session;
+            let applied = apply(session, &SchemaManager::new(session), migrations).await;
             lock.release().await?;
             applied
         }
@@ -114,8 +115,8 @@ fn missing<'a>(
         .filter(|migration| !applied.contains(migration.name()))
 }
 
-/// A named lock of MySQL, which belongs to a session. The session is its own, so that the lock ends with it
-/// even if this process is cut off, and does not wander into the pool.
+/// A named lock of MySQL, which belongs to a session: one outside the pool, so that the lock ends with it even
+/// if this process is cut off. The migrations run in it, without a bound on a statement's time.
 struct MySqlLock {
     session: DatabaseConnection,
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -37,10 +38,14 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<StorageError> + Retryable,
     {
-        let mut tries = Tries::new();
+        let (mut tries, started) = (Tries::new(), Instant::now());
         loop {
             let failure = match self.try_transaction(&body).await {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    metrics::histogram!("storage_transaction_seconds", "name" => name)
+                        .record(started.elapsed());
+                    return Ok(value);
+                }
                 Err(failure) => failure,
             };
             if failure.in_doubt || !retry(name, &failure.error, &mut tries).await {

@@ -11,6 +11,8 @@ use crate::{DatabaseOptions, StorageError};
 /// Prepared statements kept per connection. The server bounds those of all sessions together (16,382 unless
 /// set otherwise).
 const STATEMENT_CACHE: usize = 256;
+/// How long a statement waits at least for one that changes the schema, or the reverse.
+const SCHEMA_LOCK_SECONDS: u64 = 60;
 /// What the version of every MariaDB contains, and of no MySQL.
 const MARIADB: &str = "MariaDB";
 
@@ -18,7 +20,9 @@ pub(crate) async fn connect(
     url: &str,
     options: &DatabaseOptions,
 ) -> Result<DatabaseConnection, StorageError> {
-    let mut connect = common(url, options);
+    // The mapper knows MariaDB by the other name only.
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    let mut connect = common(&url, options);
     let session = SessionSettings::from(options);
     connect
         .max_connections(options.connections.max(1))
@@ -63,8 +67,10 @@ impl SessionSettings {
             .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             .await?;
         let common = format!(
-            "SET SESSION innodb_lock_wait_timeout = {}, SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
-            self.lock_seconds
+            "SET SESSION innodb_lock_wait_timeout = {}, SESSION lock_wait_timeout = {}, \
+             SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+            self.lock_seconds,
+            self.lock_seconds.max(SCHEMA_LOCK_SECONDS),
         );
         connection.execute(AssertSqlSafe(common)).await?;
         // The two name the same setting differently and each refuses the other's name.

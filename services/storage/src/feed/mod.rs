@@ -1,21 +1,24 @@
-//! The change feed: one row per changed subject, numbered in the order of commits.
+//! The change feed: one row per subject that ever changed, numbered in the order of commits.
 //!
 //! The number comes from one row that every writer raises last and keeps locked until it commits, so the
 //! commit order is the seq order: who has read up to a seq will never see a smaller one appear. A row says
-//! *that* a subject changed; readers look its present state up. So changes may be coalesced, and superseded
-//! ones deleted ([`compact`]), without a reader missing anything.
+//! *that* a subject changed, and when last; readers look its present state up. A subject that changes again
+//! moves to the end, so the feed is as long as there are subjects, needs no clean-up, and still takes a reader
+//! from any position, also from the very beginning, to the present state of everything.
 
 mod signal;
 
+use std::collections::HashSet;
+
 use cleave_kernel::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use uuid::Uuid;
 
 pub use signal::{FeedSignal, FeedWatcher};
 
 use crate::counter::Counter;
-use crate::{Bulk, Column, Engine, StorageError};
+use crate::{Bulk, Column, StorageError};
 
 const HEAD: Counter = Counter {
     table: "change_feed",
@@ -28,9 +31,9 @@ const CHANGE_COLUMNS: [&str; 4] = ["seq", "topic", "subject", "changed_at"];
 const CHANGES: Bulk<4> = Bulk::new(
     "changes",
     [
-        Column::big_int("seq"),
         Column::small_int("topic"),
         Column::uuid("subject"),
+        Column::big_int("seq"),
         Column::big_int("changed_at"),
     ],
 );
@@ -44,7 +47,7 @@ pub struct Change {
     pub subject: Uuid,
 }
 
-/// A change as it was recorded.
+/// The last change of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeRow {
     /// Its place in the order of commits.
@@ -64,7 +67,7 @@ pub struct FeedPosition {
     pub epoch: Uuid,
     /// The newest change; 0 before the first.
     pub seq: i64,
-    /// A reader that stands below this cannot go on.
+    /// Where a reader that comes without a token starts; one that stands below cannot go on.
     pub floor: i64,
 }
 
@@ -95,19 +98,24 @@ pub async fn append(
         .raise(txn, FEED_ROW.into(), count)
         .await?
         .ok_or_else(not_migrated)?;
-    let rows = (last - count + 1..).zip(changes).map(|(seq, change)| {
-        [
-            seq.into(),
-            change.topic.into(),
-            change.subject.into(),
-            at.micros().into(),
-        ]
-    });
-    CHANGES.insert(txn, rows.collect()).await?;
+    // Of a subject that is there twice, the last counts.
+    let mut seen = HashSet::with_capacity(changes.len());
+    let mut rows = Vec::with_capacity(changes.len());
+    for (seq, change) in (last - count + 1..=last).rev().zip(changes.iter().rev()) {
+        if seen.insert(change) {
+            rows.push([
+                change.topic.into(),
+                change.subject.into(),
+                seq.into(),
+                at.micros().into(),
+            ]);
+        }
+    }
+    CHANGES.upsert(txn, &["topic", "subject"], rows).await?;
     Ok(last)
 }
 
-/// Up to `limit` changes after `after`, oldest first.
+/// Up to `limit` subjects whose last change lies after `after`, in the order of those changes.
 pub async fn read<C: ConnectionTrait>(
     conn: &C,
     after: i64,
@@ -175,33 +183,8 @@ pub async fn bump_epoch(txn: &DatabaseTransaction) -> Result<Uuid, StorageError>
     Ok(epoch)
 }
 
-/// Deletes changes up to `up_to` that a later change of the same subject supersedes, at most `limit` of them;
-/// answers how many. Readers miss nothing: they will meet the later change.
-pub async fn compact(
-    txn: &DatabaseTransaction,
-    up_to: i64,
-    limit: u64,
-) -> Result<u64, StorageError> {
-    let backend = txn.get_database_backend();
-    let superseded = "SELECT DISTINCT older.seq FROM changes older \
-         JOIN changes newer ON newer.topic = older.topic AND newer.subject = older.subject AND newer.seq > older.seq \
-         WHERE older.seq <= {1} ORDER BY older.seq LIMIT {2}";
-    let superseded = match Engine::from(backend) {
-        Engine::Postgres => superseded.replace("{1}", "$1").replace("{2}", "$2"),
-        Engine::Sqlite | Engine::MySql => superseded.replace("{1}", "?").replace("{2}", "?"),
-    };
-    // MySQL refuses LIMIT directly under IN, hence the derived table.
-    let sql =
-        format!("DELETE FROM changes WHERE seq IN (SELECT seq FROM ({superseded}) AS superseded)");
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let values: [Value; 2] = [up_to.into(), limit.into()];
-    let done = txn
-        .execute_raw(Statement::from_sql_and_values(backend, sql, values))
-        .await?;
-    Ok(done.rows_affected())
-}
-
-/// Forgets every change up to `floor`; readers that have not passed it must start over.
+/// Forgets the subjects that have not changed since `floor`; readers that have not passed it must start over
+/// from there, and learn of those subjects by other means.
 pub async fn raise_floor(txn: &DatabaseTransaction, floor: i64) -> Result<(), StorageError> {
     let raise = Query::update()
         .table(HEAD.table)

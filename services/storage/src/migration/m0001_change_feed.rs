@@ -1,11 +1,10 @@
-//! `changes`, one row per change, and `change_feed`, the row that numbers them.
+//! `changes`, one row per subject, and `change_feed`, the row that numbers them.
 
-use sea_orm::sea_query::{ColumnDef, Query, Table};
+use sea_orm::sea_query::{ColumnDef, Index, Query, Table};
 use sea_orm_migration::prelude::*;
 use uuid::Uuid;
 
 use crate::feed::FEED_ROW;
-use crate::schema::bigint_key;
 
 pub(super) struct Migration;
 
@@ -21,10 +20,12 @@ impl MigrationTrait for Migration {
         let changes = Table::create()
             .table("changes")
             .if_not_exists()
-            .col(bigint_key(manager.get_database_backend(), "seq"))
             .col(ColumnDef::new("topic").small_integer().not_null())
             .col(ColumnDef::new("subject").uuid().not_null())
+            .col(ColumnDef::new("seq").big_integer().not_null())
             .col(ColumnDef::new("changed_at").big_integer().not_null())
+            .primary_key(Index::create().col("topic").col("subject"))
+            .index(Index::create().name("changes_seq").unique().col("seq"))
             .to_owned();
         manager.create_table(changes).await?;
 
