@@ -1,2 +1,25 @@
-//! Placeholder.
-fn main() {}
+//! The `cleave` command: both services on one machine, and the tools that people use with them.
+
+mod cli;
+mod import;
+mod output;
+mod peers;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let command = cli::Cli::parse();
+    match cli::run(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cleave: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The command line: its verbs and what they share.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::import;
+
+/// Two data services of an ad network, Operations and Billing, and the tools around them.
+///
+/// Without a subcommand, `cleave` is `cleave up`.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring data in from elsewhere.
+    #[command(subcommand)]
+    Import(Import),
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// Bring in a network's delivery report: a CSV file, and a map that says what its columns mean.
+    Delivery(import::DeliveryArgs),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Print results as JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the verb that was asked for, to its end.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(dispatch(cli))
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Some(Command::Import(Import::Delivery(args))) => import::delivery(args).await,
+        None => todo!(),
+    }
+}
