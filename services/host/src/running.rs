@@ -9,9 +9,12 @@ use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle as Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// What the threads get to end once everything on them was dropped.
+const JOIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Something to do once calls and tasks are over.
 pub(crate) struct Hook {
@@ -132,7 +135,8 @@ impl Parts {
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().all(|thread| thread.join().is_ok())
         });
-        let joined = joined.await.unwrap_or(false);
+        // A handler that blocks its thread must not hold up the end either.
+        let joined = matches!(tokio::time::timeout(JOIN_GRACE, joined).await, Ok(Ok(true)));
         self.admin.abort();
         let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(service.name = &*self.name, clean, elapsed_ms, "stopped");

@@ -12,11 +12,15 @@ use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Wrong settings or arguments (`EX_USAGE`).
 const EXIT_USAGE: u8 = 64;
 /// Anything else that went wrong.
 const EXIT_FAILURE: u8 = 1;
+
+/// What is left at the very end gets this long; the drain has had its own time before.
+const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// What a service's binary consists of.
 pub trait Program {
@@ -142,9 +146,11 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let outcome = runtime
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(obey::<P>(line.command, settings)));
+    let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let outcome = runtime.block_on(obey::<P>(line.command, settings));
+        runtime.shutdown_timeout(LAST_GRACE);
+        outcome
+    });
     outcome.unwrap_or_else(|error| {
         eprintln!("{}: {error:#}", P::NAME);
         EXIT_FAILURE

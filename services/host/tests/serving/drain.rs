@@ -139,6 +139,40 @@ async fn a_client_that_never_reads_is_cut_off_at_the_cap() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_is_left_behind_at_the_cap() {
+    let entered = Arc::new(Notify::new());
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let (enter, blocked) = (Arc::clone(&entered), Arc::new(Mutex::new(blocked)));
+    let running = host(&[("host.drain_cap", "300ms")], move |_| {
+        let (enter, blocked) = (Arc::clone(&enter), Arc::clone(&blocked));
+        async move {
+            enter.notify_one();
+            // Returns once the test lets go of the other end.
+            let _ = blocked.lock().expect("not poisoned").recv();
+            reply("too late")
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let call = tokio::spawn(async move { unary(&channel, "Call", String::new()).await });
+    entered.notified().await;
+    let start = Instant::now();
+
+    let stopped = running.shutdown().await;
+
+    assert!(!stopped.clean);
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    drop(release);
+    call.abort();
+}
+
 #[tokio::test]
 async fn a_client_that_says_nothing_does_not_hold_up_the_end() {
     let running = host(&[], |_| async { reply("fine") })
