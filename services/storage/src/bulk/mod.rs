@@ -34,7 +34,18 @@ impl<const N: usize> Bulk<N> {
         conn: &C,
         rows: Vec<[Value; N]>,
     ) -> Result<(), StorageError> {
-        self.write(conn, None, rows).await
+        self.write(conn, rows, |_| String::new()).await
+    }
+
+    /// Inserts those of `rows` whose `key` is not there yet.
+    pub async fn insert_new<C: ConnectionTrait>(
+        &self,
+        conn: &C,
+        key: &[&str],
+        rows: Vec<[Value; N]>,
+    ) -> Result<(), StorageError> {
+        self.write(conn, rows, |engine| sql::keep_taken(engine, key))
+            .await
     }
 
     /// Inserts `rows`, and overwrites all other columns of a row whose `key` is there already. No two rows may
@@ -45,23 +56,22 @@ impl<const N: usize> Bulk<N> {
         key: &[&str],
         rows: Vec<[Value; N]>,
     ) -> Result<(), StorageError> {
-        self.write(conn, Some(key), rows).await
+        let overwrite = |engine| sql::overwrite_taken(engine, &self.columns, key);
+        self.write(conn, rows, overwrite).await
     }
 
     async fn write<C: ConnectionTrait>(
         &self,
         conn: &C,
-        key: Option<&[&str]>,
         rows: Vec<[Value; N]>,
+        tail: impl FnOnce(Engine) -> String,
     ) -> Result<(), StorageError> {
         if rows.is_empty() {
             return Ok(());
         }
         let backend = conn.get_database_backend();
         let engine = Engine::from(backend);
-        let tail = key.map_or_else(String::new, |key| {
-            sql::on_conflict(engine, &self.columns, key)
-        });
+        let tail = tail(engine);
         if engine == Engine::Postgres {
             let text = sql::insert_arrays(self.table, &self.columns, &tail);
             let values = self.transpose(rows)?;
@@ -69,7 +79,7 @@ impl<const N: usize> Bulk<N> {
                 .await?;
             return Ok(());
         }
-        for chunk in shape::sized_chunks(engine, N, rows) {
+        for chunk in insert_chunks(engine, N, rows) {
             let text = sql::insert_rows(engine, self.table, &self.columns, chunk.len(), &tail);
             let values = chunk.into_iter().flatten();
             conn.execute_raw(Statement::from_sql_and_values(backend, text, values))

@@ -9,23 +9,23 @@ use crate::Engine;
 
 /// Counts up to this one are used as they come.
 const SMALL: usize = 32;
+/// Rows in one statement, even where the engine would bind more: its text grows with them.
+const MOST: usize = 1024;
 
-/// `rows` cut so that no insert of `columns` columns binds more than `engine` allows.
+/// `rows` cut so that no insert of `columns` columns binds more than `engine` allows, into chunks that are
+/// small or hold a power of two.
 pub fn insert_chunks<T>(engine: Engine, columns: usize, rows: Vec<T>) -> Vec<Vec<T>> {
-    let size = most_rows(engine, columns);
-    cut(rows, |_| size)
-}
-
-/// The same, with every chunk either small or of a power of two.
-pub(super) fn sized_chunks<T>(engine: Engine, columns: usize, rows: Vec<T>) -> Vec<Vec<T>> {
-    let most = power_of_two_within(most_rows(engine, columns));
-    cut(rows, |left| {
-        if left <= SMALL {
-            left
-        } else {
-            power_of_two_within(left).min(most)
-        }
-    })
+    let most = power_of_two_within((engine.bind_limit() / columns.max(1)).min(MOST));
+    let mut chunks = Vec::new();
+    let mut rest = rows.into_iter();
+    while rest.len() > 0 {
+        let size = match rest.len() {
+            left if left <= SMALL => left.min(most),
+            left => power_of_two_within(left).min(most),
+        };
+        chunks.push(rest.by_ref().take(size).collect());
+    }
+    chunks
 }
 
 /// `keys` for an `IN` list, lengthened to the next power of two by repeating its last key. An empty list
@@ -59,23 +59,8 @@ where
     }
 }
 
-fn most_rows(engine: Engine, columns: usize) -> usize {
-    (engine.bind_limit() / columns.max(1)).clamp(1, 1024)
-}
-
 fn power_of_two_within(number: usize) -> usize {
     1 << number.max(1).ilog2()
-}
-
-/// Cuts `rows` into chunks of the sizes that `size` answers for the number of rows left.
-fn cut<T>(rows: Vec<T>, size: impl Fn(usize) -> usize) -> Vec<Vec<T>> {
-    let mut chunks = Vec::new();
-    let mut rest = rows.into_iter();
-    while rest.len() > 0 {
-        let size = size(rest.len());
-        chunks.push(rest.by_ref().take(size).collect());
-    }
-    chunks
 }
 
 #[cfg(test)]
@@ -86,14 +71,14 @@ mod tests {
     fn given_more_rows_than_fit_when_chunked_then_all_are_kept_in_order() {
         let chunks = insert_chunks(Engine::Sqlite, 100, (0..700).collect());
         let sizes: Vec<_> = chunks.iter().map(Vec::len).collect();
-        assert_eq!(sizes, [327, 327, 46]);
+        assert_eq!(sizes, [256, 256, 128, 32, 28]);
         assert_eq!(chunks.concat(), (0..700).collect::<Vec<_>>());
     }
 
     #[test]
     fn given_any_number_of_rows_when_cut_to_sizes_then_few_sizes_occur() {
         let sizes = |rows: usize| -> Vec<usize> {
-            let chunks = sized_chunks(Engine::MySql, 10, vec![(); rows]);
+            let chunks = insert_chunks(Engine::MySql, 10, vec![(); rows]);
             chunks.iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(0), Vec::<usize>::new());

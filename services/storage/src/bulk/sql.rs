@@ -52,7 +52,7 @@ pub(super) fn insert_rows(
 }
 
 /// What follows when rows whose `key` is taken shall be overwritten.
-pub(super) fn on_conflict(engine: Engine, columns: &[Column], key: &[&str]) -> String {
+pub(super) fn overwrite_taken(engine: Engine, columns: &[Column], key: &[&str]) -> String {
     let overwritten = columns
         .iter()
         .filter(|column| !key.contains(&column.name()));
@@ -65,15 +65,36 @@ pub(super) fn on_conflict(engine: Engine, columns: &[Column], key: &[&str]) -> S
             }
         })
         .collect();
+    if assignments.is_empty() {
+        return keep_taken(engine, key);
+    }
     let assignments = assignments.join(", ");
     match engine {
         Engine::MySql => format!(" ON DUPLICATE KEY UPDATE {assignments}"),
+        Engine::Sqlite | Engine::Postgres => format!(
+            " ON CONFLICT ({}) DO UPDATE SET {assignments}",
+            list(engine, key)
+        ),
+    }
+}
+
+/// What follows when rows whose `key` is taken shall stay as they are.
+pub(super) fn keep_taken(engine: Engine, key: &[&str]) -> String {
+    match engine {
+        // Not INSERT IGNORE, which lets other faults of a row pass as well.
+        Engine::MySql => {
+            let name = quoted(engine, key.first().unwrap_or(&""));
+            format!(" ON DUPLICATE KEY UPDATE {name} = {name}")
+        }
         Engine::Sqlite | Engine::Postgres => {
-            let key: Vec<String> = key.iter().map(|name| quoted(engine, name)).collect();
-            let key = key.join(", ");
-            format!(" ON CONFLICT ({key}) DO UPDATE SET {assignments}")
+            format!(" ON CONFLICT ({}) DO NOTHING", list(engine, key))
         }
     }
+}
+
+fn list(engine: Engine, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| quoted(engine, name)).collect();
+    names.join(", ")
 }
 
 fn quoted(engine: Engine, name: &str) -> String {

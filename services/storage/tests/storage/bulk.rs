@@ -139,6 +139,16 @@ async fn given_many_rows_when_inserted_and_overwritten_then_each_is_as_written()
             .await
             .expect("an upsert");
         assert!(read(&test).await == *second, "{test:?}");
+
+        let third = &rows(9_100, 3);
+        test.db()
+            .transaction("insert new", |txn| async move {
+                KEPT.insert_new(&txn, &["key"], values(third)).await
+            })
+            .await
+            .expect("an insert");
+        let kept = [second.as_slice(), &third[second.len()..]].concat();
+        assert!(read(&test).await == kept, "{test:?}");
     }
 }
 
