@@ -2,7 +2,7 @@
 //! charge, by which it sizes leases and keeps caps. What is charged is Billing's to say.
 
 use crate::delivery::DeliveryCounts;
-use crate::terms::PricingModel;
+use crate::terms::{PricingModel, TermsSpec};
 use cleave_kernel::{LineItemId, Micros, Overflow, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -42,6 +42,16 @@ pub struct DeliveredFacts {
     pub served: Micros,
     /// How much of that worth falls on the present civil day.
     pub served_today: Micros,
+}
+
+impl From<&TermsSpec> for Price {
+    fn from(spec: &TermsSpec) -> Self {
+        Self {
+            model: spec.model,
+            rate_micros: spec.rate.get(),
+            unit: spec.unit,
+        }
+    }
 }
 
 impl Price {

@@ -1,0 +1,416 @@
+//! Leases and what is known about the leasing of each line item.
+
+use std::collections::HashMap;
+
+use cleave_kernel::{
+    AdvertiserId, Currency, LineItemId, Micros, RequestId, ReservationId, Timestamp,
+};
+use cleave_storage::{Engine, StorageError, insert_chunks, padded};
+use operations_domain::lease::{Lease, LeaseFacts, LeaseRefusal, LeaseState, servable};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use uuid::Uuid;
+
+/// Ids looked up by one statement.
+const LOOKUP_CHUNK: usize = 1024;
+const COLUMNS: [&str; 15] = [
+    "request_id",
+    "line_item_id",
+    "advertiser_id",
+    "currency",
+    "terms_version",
+    "state",
+    "asked",
+    "least",
+    "planned_at",
+    "serve_until",
+    "settle_until",
+    "reservation_id",
+    "granted",
+    "granted_at",
+    "counted",
+];
+const LINE_COLUMNS: [&str; 4] = [
+    "line_item_id",
+    "spend_counted",
+    "refusal",
+    "unreachable_since",
+];
+
+/// A lease with whose money it is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseRecord {
+    /// The lease.
+    pub lease: Lease,
+    /// Who pays.
+    pub advertiser: AdvertiserId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What is known about the leasing of a line item.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeaseLine {
+    /// How much of its spend was counted towards leases, or came while there was none.
+    pub spend_counted: Micros,
+    /// Why Billing granted nothing when last asked.
+    pub refusal: Option<LeaseRefusal>,
+    /// Since when Billing does not answer.
+    pub unreachable_since: Option<Timestamp>,
+}
+
+/// Writes leases, new ones and changed ones.
+pub async fn store_leases(
+    txn: &DatabaseTransaction,
+    leases: &[LeaseRecord],
+) -> Result<(), StorageError> {
+    let engine = Engine::from(txn.get_database_backend());
+    for chunk in insert_chunks(engine, COLUMNS.len(), leases.iter().collect()) {
+        let mut insert = Query::insert();
+        insert.into_table("leases").columns(COLUMNS);
+        for record in chunk {
+            insert.values_panic(values(record).map(Expr::val));
+        }
+        insert.on_conflict(
+            OnConflict::column("request_id")
+                .update_columns([
+                    "state",
+                    "reservation_id",
+                    "granted",
+                    "granted_at",
+                    "counted",
+                ])
+                .to_owned(),
+        );
+        txn.execute(&insert).await?;
+    }
+    Ok(())
+}
+
+/// The leases that are not over, oldest first.
+pub async fn open_leases<C: ConnectionTrait>(conn: &C) -> Result<Vec<LeaseRecord>, StorageError> {
+    let open = Expr::col("state").is_in(OPEN.map(|state| state.to_string()));
+    read_all(conn, select().and_where(open)).await
+}
+
+/// The leases of `line_items` that are not over, oldest first, locked.
+pub async fn lock_open_leases(
+    txn: &DatabaseTransaction,
+    line_items: &[LineItemId],
+) -> Result<Vec<LeaseRecord>, StorageError> {
+    let mut leases = Vec::new();
+    for chunk in line_items.chunks(LOOKUP_CHUNK) {
+        let ids = padded(chunk.iter().map(|id| id.uuid()));
+        let mut select = select();
+        select
+            .and_where(Expr::col("state").is_in(OPEN.map(|state| state.to_string())))
+            .and_where(Expr::col("line_item_id").is_in(ids))
+            .lock_exclusive();
+        leases.append(&mut read_all(txn, &select).await?);
+    }
+    Ok(leases)
+}
+
+/// The newest leases of a line item, over or not, newest first.
+pub async fn recent_leases<C: ConnectionTrait>(
+    conn: &C,
+    line_item: LineItemId,
+    limit: u64,
+) -> Result<Vec<LeaseRecord>, StorageError> {
+    let mut select = Query::select();
+    select
+        .columns(COLUMNS)
+        .from("leases")
+        .and_where(Expr::col("line_item_id").eq(line_item.uuid()))
+        .order_by("planned_at", Order::Desc)
+        .limit(limit);
+    read_all(conn, &select).await
+}
+
+/// Deletes leases that were over before `before`, at most `limit` of them; answers how many.
+pub async fn forget_leases(
+    txn: &DatabaseTransaction,
+    before: Timestamp,
+    limit: u64,
+) -> Result<usize, StorageError> {
+    let mut select = select();
+    select
+        .and_where(Expr::col("state").eq(LeaseState::Closed.to_string()))
+        .and_where(Expr::col("settle_until").lt(before.micros()))
+        .limit(limit);
+    let ids: Vec<Uuid> = read_all(txn, &select)
+        .await?
+        .iter()
+        .map(|record| record.lease.request.uuid())
+        .collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let delete = Query::delete()
+        .from_table("leases")
+        .and_where(Expr::col("request_id").is_in(padded(ids.iter().copied())))
+        .to_owned();
+    txn.execute(&delete).await?;
+    Ok(ids.len())
+}
+
+/// What is known about the leasing of `line_items`, those never leased left out.
+pub async fn lease_lines<C: ConnectionTrait>(
+    conn: &C,
+    line_items: &[LineItemId],
+) -> Result<HashMap<LineItemId, LeaseLine>, StorageError> {
+    read_lines(conn, line_items, false).await
+}
+
+/// The same, locked, those never leased with nothing known: who holds the lines of line items decides about
+/// their leases.
+pub async fn lock_lines(
+    txn: &DatabaseTransaction,
+    line_items: &[LineItemId],
+) -> Result<HashMap<LineItemId, LeaseLine>, StorageError> {
+    let mut sorted = line_items.to_vec();
+    sorted.sort_unstable();
+    let mut lines = read_lines(txn, &sorted, true).await?;
+    let missing: HashMap<LineItemId, LeaseLine> = sorted
+        .into_iter()
+        .filter(|id| !lines.contains_key(id))
+        .map(|id| (id, LeaseLine::default()))
+        .collect();
+    // Only a twin can have inserted them meanwhile; the next try of this transaction then finds them.
+    insert_lines(txn, &missing, false)
+        .await
+        .map_err(StorageError::unique_is_contention)?;
+    lines.extend(missing);
+    Ok(lines)
+}
+
+/// Writes what is known about the leasing of line items.
+pub async fn store_lines(
+    txn: &DatabaseTransaction,
+    lines: &HashMap<LineItemId, LeaseLine>,
+) -> Result<(), StorageError> {
+    insert_lines(txn, lines, true).await
+}
+
+/// What the status of `line_items` takes from their leases, those never leased left out.
+pub async fn lease_facts<C: ConnectionTrait>(
+    conn: &C,
+    line_items: &[LineItemId],
+    now: Timestamp,
+) -> Result<HashMap<LineItemId, LeaseFacts>, StorageError> {
+    let mut facts: HashMap<LineItemId, LeaseFacts> = lease_lines(conn, line_items)
+        .await?
+        .into_iter()
+        .map(|(id, line)| {
+            let known = LeaseFacts {
+                refusal: line.refusal,
+                unreachable_since: line.unreachable_since,
+                ..LeaseFacts::default()
+            };
+            (id, known)
+        })
+        .collect();
+    for (id, until) in last_served(conn, line_items).await? {
+        facts.entry(id).or_default().serve_until = Some(until);
+    }
+    let mut open: HashMap<LineItemId, Vec<Lease>> = HashMap::new();
+    for record in open_of(conn, line_items).await? {
+        open.entry(record.lease.line_item)
+            .or_default()
+            .push(record.lease);
+    }
+    for (id, leases) in open {
+        let known = facts.entry(id).or_default();
+        known.left = servable(&leases, now);
+        known.pending = leases
+            .iter()
+            .any(|lease| lease.state == LeaseState::Planned);
+    }
+    Ok(facts)
+}
+
+const OPEN: [LeaseState; 3] = [LeaseState::Planned, LeaseState::Held, LeaseState::Releasing];
+
+/// Until when the last lease of each line item serves or served.
+async fn last_served<C: ConnectionTrait>(
+    conn: &C,
+    line_items: &[LineItemId],
+) -> Result<Vec<(LineItemId, Timestamp)>, StorageError> {
+    let mut served = Vec::new();
+    for chunk in line_items.chunks(LOOKUP_CHUNK) {
+        let ids = padded(chunk.iter().map(|id| id.uuid()));
+        let select = Query::select()
+            .column("line_item_id")
+            .expr(Expr::col("serve_until").max())
+            .from("leases")
+            .and_where(Expr::col("line_item_id").is_in(ids))
+            .and_where(Expr::col("granted").gt(0_i64))
+            .group_by_col("line_item_id")
+            .to_owned();
+        for result in conn.query_all(&select).await? {
+            served.push((
+                LineItemId::from_uuid(result.try_get_by_index(0)?),
+                Timestamp::from_micros(result.try_get_by_index(1)?),
+            ));
+        }
+    }
+    Ok(served)
+}
+
+async fn open_of<C: ConnectionTrait>(
+    conn: &C,
+    line_items: &[LineItemId],
+) -> Result<Vec<LeaseRecord>, StorageError> {
+    let mut leases = Vec::new();
+    for chunk in line_items.chunks(LOOKUP_CHUNK) {
+        let ids = padded(chunk.iter().map(|id| id.uuid()));
+        let mut select = select();
+        select
+            .and_where(Expr::col("state").is_in(OPEN.map(|state| state.to_string())))
+            .and_where(Expr::col("line_item_id").is_in(ids));
+        leases.append(&mut read_all(conn, &select).await?);
+    }
+    Ok(leases)
+}
+
+fn select() -> SelectStatement {
+    Query::select()
+        .columns(COLUMNS)
+        .from("leases")
+        .order_by("planned_at", Order::Asc)
+        .to_owned()
+}
+
+async fn read_all<C: ConnectionTrait>(
+    conn: &C,
+    select: &SelectStatement,
+) -> Result<Vec<LeaseRecord>, StorageError> {
+    let results = conn.query_all(select).await?;
+    results.iter().map(read).collect()
+}
+
+fn values(record: &LeaseRecord) -> [Value; COLUMNS.len()] {
+    let lease = &record.lease;
+    [
+        lease.request.uuid().into(),
+        lease.line_item.uuid().into(),
+        record.advertiser.uuid().into(),
+        record.currency.code().into(),
+        lease.terms_version.into(),
+        lease.state.to_string().into(),
+        lease.asked.get().into(),
+        lease.least.get().into(),
+        lease.planned_at.micros().into(),
+        lease.serve_until.micros().into(),
+        lease.settle_until.micros().into(),
+        lease.reservation.map(ReservationId::uuid).into(),
+        lease.granted.get().into(),
+        lease.granted_at.map(Timestamp::micros).into(),
+        lease.counted.get().into(),
+    ]
+}
+
+fn read(result: &QueryResult) -> Result<LeaseRecord, StorageError> {
+    let micros = |index: usize| -> Result<Micros, StorageError> {
+        Ok(Micros::new(result.try_get_by_index(index)?))
+    };
+    let instant = |index: usize| -> Result<Timestamp, StorageError> {
+        Ok(Timestamp::from_micros(result.try_get_by_index(index)?))
+    };
+    let currency: String = result.try_get_by_index(3)?;
+    let state: String = result.try_get_by_index(5)?;
+    let granted_at: Option<i64> = result.try_get_by_index(13)?;
+    Ok(LeaseRecord {
+        advertiser: AdvertiserId::from_uuid(result.try_get_by_index(2)?),
+        currency: Currency::from_code(&currency)
+            .map_err(|error| StorageError::Corrupt(error.to_string()))?,
+        lease: Lease {
+            request: RequestId::from_uuid(result.try_get_by_index(0)?),
+            line_item: LineItemId::from_uuid(result.try_get_by_index(1)?),
+            terms_version: result.try_get_by_index(4)?,
+            state: state
+                .parse()
+                .map_err(|error: operations_domain::named::UnknownName| {
+                    StorageError::Corrupt(error.to_string())
+                })?,
+            asked: micros(6)?,
+            least: micros(7)?,
+            planned_at: instant(8)?,
+            serve_until: instant(9)?,
+            settle_until: instant(10)?,
+            reservation: result
+                .try_get_by_index::<Option<Uuid>>(11)?
+                .map(ReservationId::from_uuid),
+            granted: micros(12)?,
+            granted_at: granted_at.map(Timestamp::from_micros),
+            counted: micros(14)?,
+        },
+    })
+}
+
+async fn read_lines<C: ConnectionTrait>(
+    conn: &C,
+    line_items: &[LineItemId],
+    lock: bool,
+) -> Result<HashMap<LineItemId, LeaseLine>, StorageError> {
+    let mut lines = HashMap::new();
+    for chunk in line_items.chunks(LOOKUP_CHUNK) {
+        let ids = padded(chunk.iter().map(|id| id.uuid()));
+        let mut select = Query::select();
+        select
+            .columns(LINE_COLUMNS)
+            .from("lease_lines")
+            .and_where(Expr::col("line_item_id").is_in(ids))
+            .order_by("line_item_id", Order::Asc);
+        if lock {
+            select.lock_exclusive();
+        }
+        for result in conn.query_all(&select).await? {
+            let refusal: Option<String> = result.try_get_by_index(2)?;
+            let unreachable: Option<i64> = result.try_get_by_index(3)?;
+            let line = LeaseLine {
+                spend_counted: Micros::new(result.try_get_by_index(1)?),
+                refusal: refusal
+                    .map(|json| serde_json::from_str(&json))
+                    .transpose()
+                    .map_err(|error| StorageError::Corrupt(error.to_string()))?,
+                unreachable_since: unreachable.map(Timestamp::from_micros),
+            };
+            lines.insert(LineItemId::from_uuid(result.try_get_by_index(0)?), line);
+        }
+    }
+    Ok(lines)
+}
+
+async fn insert_lines(
+    txn: &DatabaseTransaction,
+    lines: &HashMap<LineItemId, LeaseLine>,
+    replace: bool,
+) -> Result<(), StorageError> {
+    let engine = Engine::from(txn.get_database_backend());
+    let [_, updated @ ..] = LINE_COLUMNS;
+    for chunk in insert_chunks(engine, LINE_COLUMNS.len(), lines.iter().collect()) {
+        let mut insert = Query::insert();
+        insert.into_table("lease_lines").columns(LINE_COLUMNS);
+        for (id, line) in chunk {
+            let refusal = line.refusal.as_ref().map(serde_json::to_string).transpose();
+            insert.values_panic([
+                id.uuid().into(),
+                line.spend_counted.get().into(),
+                refusal
+                    .map_err(|error| StorageError::Corrupt(error.to_string()))?
+                    .into(),
+                line.unreachable_since.map(Timestamp::micros).into(),
+            ]);
+        }
+        if replace {
+            insert.on_conflict(
+                OnConflict::column("line_item_id")
+                    .update_columns(updated)
+                    .to_owned(),
+            );
+        }
+        txn.execute(&insert).await?;
+    }
+    Ok(())
+}
