@@ -22,7 +22,7 @@ pub mod testing;
 pub mod token;
 mod transaction;
 
-pub use bulk::{Bulk, Column, Kind, insert_chunks, one_of, padded};
+pub use bulk::{Bulk, Column, insert_chunks, one_of, padded};
 pub use database::Database;
 pub use engine::Engine;
 pub use error::{Retryable, StorageError};

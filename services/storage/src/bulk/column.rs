@@ -14,7 +14,7 @@ pub struct Column {
 
 /// What a column holds. These are all there are: see the head of [`schema`](crate::schema).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// `i16`.
     SmallInt,
     /// `i32`.

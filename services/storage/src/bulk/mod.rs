@@ -8,7 +8,8 @@ mod sql;
 
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
-pub use column::{Column, Kind};
+pub use column::Column;
+use column::Kind;
 pub use shape::{insert_chunks, one_of, padded};
 
 use crate::{Engine, StorageError};
