@@ -5,6 +5,7 @@ use cleave_host::command::{self, Program};
 use cleave_host::config::{Faults, HostSettings, TelemetrySettings, Validate};
 use cleave_host::{Host, Running};
 use serde::Deserialize;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ impl Validate for Settings {
 impl Program for Demo {
     const NAME: &'static str = "demo";
     const ABOUT: &'static str = "A service for tests";
-    const DEFAULTS: &'static str = "[demo]\n# Whether it becomes ready.\nready = true\n";
+    const DEFAULTS: &'static str = "[host]\nprobe_period = \"1s\"\n# Of the demo.\n[demo]\n# Whether it becomes ready.\nready = true\n";
     type Settings = Settings;
 
     fn host(settings: &Settings) -> &HostSettings {
@@ -114,7 +115,8 @@ impl Service {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("ready.json");
         let arguments = format!(
-            "serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --ready-file {}",
+            "serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --set telemetry.level=access=debug \
+             --ready-file {}",
             file.display()
         );
         let child = demo(&arguments).spawn().expect("spawned");
@@ -122,13 +124,17 @@ impl Service {
         Self { child, address }
     }
 
-    fn terminate(mut self) -> Option<i32> {
+    /// Asks for the end; gives the exit code and everything that was logged.
+    fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         Command::new("kill")
             .args(["-TERM", &pid])
             .status()
             .expect("kill");
-        self.child.wait().expect("ended").code()
+        let mut log = String::new();
+        let mut stderr = self.child.stderr.take().expect("piped");
+        stderr.read_to_string(&mut log).expect("text");
+        (self.child.wait().expect("ended").code(), log)
     }
 }
 
@@ -157,7 +163,17 @@ fn a_service_serves_until_sigterm_and_exits_with_zero() {
         Some(3)
     );
 
-    assert_eq!(service.terminate(), Some(0));
+    let (code, log) = service.terminate();
+    assert_eq!(code, Some(0), "{log}");
+    let line = log
+        .lines()
+        .find(|line| line.contains("grpc.health.v1.Health/Check"));
+    let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("json");
+    assert_eq!(line["rpc.status"], "OK");
+    assert!(
+        line["duration_us"].is_u64() && line["trace.id"].is_string(),
+        "{line}"
+    );
     assert_eq!(run(&format!("health --address {address}")).0, Some(2));
 }
 

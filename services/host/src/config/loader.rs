@@ -1,5 +1,6 @@
 //! Reads all sources, in order, and hands out typed settings or every fault.
 
+use super::documentation;
 use super::fault::{Fault, Faults, Rejected};
 use super::merge::{from_text, lay, leaves, nest};
 use serde::de::DeserializeOwned;
@@ -62,7 +63,7 @@ impl Loader {
     /// The documented defaults, as a file that can be edited.
     #[must_use]
     pub fn documentation(&self) -> String {
-        self.documents.join("\n")
+        documentation::join(&self.documents, &self.defaults)
     }
 
     /// Lays a file over what is there.
@@ -172,7 +173,8 @@ fn put(table: &mut Table, key: &str, value: Value) {
     extend(table, nest(key, value));
 }
 
-fn lookup(table: &Table, key: &str) -> Value {
+/// The value at a dotted key; empty text when there is none.
+pub(super) fn lookup(table: &Table, key: &str) -> Value {
     key.split('.')
         .try_fold(Value::Table(table.clone()), |value, name| {
             value.get(name).cloned()

@@ -3,6 +3,7 @@
 //! The defaults are the schema: a key that is not in them is unknown, a value of another type is wrong.
 //! Every fault is found before the service starts, and all of them are listed at once.
 
+mod documentation;
 pub mod duration;
 mod fault;
 mod loader;
