@@ -1,5 +1,10 @@
 //! Rating against the golden vectors and its invariants.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of tests: what fails here fails the test"
+)]
+
 use billing_domain::bucket::{Basis, Measure};
 use billing_domain::period::Period;
 use billing_domain::rating::{Amounts, rate_alone, rate_together};

@@ -26,11 +26,7 @@ pub(crate) struct Earned(Sums);
 
 impl Earned {
     /// Adds a line item and its buckets.
-    pub(crate) fn add(
-        &mut self,
-        totals: &LineItemTotals,
-        buckets: &[Bucket],
-    ) -> Result<(), StoreError> {
+    pub(crate) fn add(&mut self, totals: &LineItemTotals, buckets: &[Bucket]) {
         let line_item = totals.line_item.to_string();
         let funding = &totals.funding;
         self.count(&line_item, "charged", funding.charged);
@@ -42,7 +38,6 @@ impl Earned {
             self.count(&publisher, "earned", bucket.amounts.earned);
             self.count(&publisher, "absorbed", bucket.amounts.absorbed);
         }
-        Ok(())
     }
 
     fn count(&mut self, of: &str, what: &'static str, amount: Micros) {

@@ -56,7 +56,7 @@ pub(crate) async fn verify_rating(
             summary.buckets += i64::try_from(buckets.len()).unwrap_or(i64::MAX);
             compare_buckets(&buckets, &mut measures, reports).await;
             compare_totals(&totals, &buckets, reports).await?;
-            earned.add(&totals, &buckets)?;
+            earned.add(&totals, &buckets);
         }
         let progress = Report::Progress {
             phase: Phase::Buckets,

@@ -44,6 +44,7 @@ pub(crate) fn money(micros: i64) -> Money {
 }
 
 /// One advertiser and one publisher, with the rows they need.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) work: Work,
     pub(crate) advertiser: AdvertiserId,

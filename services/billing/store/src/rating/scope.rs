@@ -6,6 +6,7 @@ use billing_domain::rate_delivery::RateDelivery;
 use billing_domain::rating::Reach;
 use billing_domain::settle_unfunded::SettleUnfunded;
 use cleave_kernel::LineItemId;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -27,8 +28,8 @@ impl RatingScope {
         for row in &command.rows {
             self.rows.insert(row.id);
             let Ok(basis) = &row.basis else { continue };
-            if !self.bases.contains_key(&basis.id) {
-                self.bases.insert(basis.id, Arc::clone(basis));
+            if let Entry::Vacant(place) = self.bases.entry(basis.id) {
+                place.insert(Arc::clone(basis));
                 let reach = self.line_items.entry(basis.key.line_item).or_default();
                 *reach = Reach::of(&basis.terms).max(*reach);
             }
