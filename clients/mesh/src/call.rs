@@ -4,7 +4,7 @@ use crate::answer::AnswerBody;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
 use crate::metadata::{CALLER, GRPC_TIMEOUT, PREVIOUS_ATTEMPTS, TRACEPARENT, TRACESTATE};
-use crate::metrics::{AttemptMeter, CallMeter, code_name, method_name};
+use crate::metrics::{AttemptMeter, CallMeter, PeerMetrics, code_name, method_name};
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
 use crate::replay::Replay;
@@ -26,7 +26,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) peer: Arc<Peer>,
-    pub(crate) target: Arc<str>,
+    pub(crate) metrics: PeerMetrics,
     pub(crate) policies: PolicyTable,
     pub(crate) caller: Option<HeaderValue>,
     pub(crate) throttle: Throttle,
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     let call = Call {
         deadline: deadline(method, request.headers()),
         retries: Retries::of(method),
-        meter: CallMeter::start(method, Arc::clone(&route.target)),
+        meter: route.metrics.call(method),
         method,
         route,
     };

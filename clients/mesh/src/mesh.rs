@@ -1,6 +1,7 @@
 //! The peers of a workload, by name.
 
 use crate::call::{Route, run};
+use crate::metrics::PeerMetrics;
 use crate::peer::{MeshError, Peer, Tuning};
 use crate::policy::PolicyTable;
 use crate::retry::Throttle;
@@ -114,7 +115,7 @@ impl MeshBuilder {
         for (name, addresses) in self.peers {
             let peer = Arc::new(Peer::new(&name, &addresses, &self.tuning)?);
             let route = Route {
-                target: Arc::from(name.as_str()),
+                metrics: PeerMetrics::new(self.policies, &Arc::from(name.as_str())),
                 peer,
                 policies: self.policies,
                 caller: caller.clone(),

@@ -1,9 +1,10 @@
 //! What the caller's half counts, under the names of gRPC's metrics design (A66, A96).
 
 use crate::deadline::Deadline;
-use crate::policy::MethodPolicy;
-use metrics::{Histogram, Label, counter, histogram};
-use std::sync::Arc;
+use crate::policy::{MethodPolicy, PolicyTable};
+use metrics::{Counter, Histogram, Label, counter, histogram};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tonic::Code;
 
@@ -60,6 +61,27 @@ pub const fn code_name(code: Code) -> &'static str {
     }
 }
 
+/// Number of status codes.
+const CODES: usize = 17;
+
+/// Something made once for each status code, when it first occurs.
+#[derive(Debug)]
+pub struct ByStatus<T>([OnceLock<T>; CODES]);
+
+impl<T> Default for ByStatus<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| OnceLock::new()))
+    }
+}
+
+impl<T> ByStatus<T> {
+    /// What belongs to the code.
+    pub fn get(&self, code: Code, make: impl FnOnce() -> T) -> &T {
+        let index = usize::try_from(i32::from(code)).unwrap_or(0);
+        self.0[index.min(CODES - 1)].get_or_init(make)
+    }
+}
+
 /// The method label of a call.
 #[must_use]
 pub fn method_name(method: Option<&'static MethodPolicy>) -> &'static str {
@@ -99,15 +121,38 @@ pub fn describe() {
     );
 }
 
-/// The labels of one call.
-#[derive(Clone, Debug)]
-struct Labels {
+/// What is recorded of one method towards one peer; each metric is looked up once.
+#[derive(Debug)]
+pub(crate) struct MethodMetrics {
     method: &'static str,
     target: Arc<str>,
+    started: OnceLock<Counter>,
+    retries: OnceLock<Histogram>,
+    calls: ByStatus<Histogram>,
+    attempts: ByStatus<AttemptMetrics>,
 }
 
-impl Labels {
-    fn plain(&self) -> Vec<Label> {
+/// What is recorded of an attempt.
+#[derive(Debug)]
+struct AttemptMetrics {
+    duration: Histogram,
+    sent: Histogram,
+    received: Histogram,
+}
+
+impl MethodMetrics {
+    fn new(method: Option<&'static MethodPolicy>, target: Arc<str>) -> Self {
+        Self {
+            method: method_name(method),
+            target,
+            started: OnceLock::new(),
+            retries: OnceLock::new(),
+            calls: ByStatus::default(),
+            attempts: ByStatus::default(),
+        }
+    }
+
+    fn labels(&self) -> Vec<Label> {
         vec![
             Label::from_static_parts("grpc.method", self.method),
             Label::new("grpc.target", Arc::clone(&self.target)),
@@ -115,35 +160,65 @@ impl Labels {
     }
 
     fn with_status(&self, code: Code) -> Vec<Label> {
-        let mut labels = self.plain();
+        let mut labels = self.labels();
         labels.push(Label::from_static_parts("grpc.status", code_name(code)));
         labels
+    }
+
+    fn attempt(&self, code: Code) -> &AttemptMetrics {
+        self.attempts.get(code, || {
+            let of = |name: &'static str| histogram!(name, self.with_status(code));
+            AttemptMetrics {
+                duration: of("grpc.client.attempt.duration"),
+                sent: of("grpc.client.attempt.sent_total_compressed_message_size"),
+                received: of("grpc.client.attempt.rcvd_total_compressed_message_size"),
+            }
+        })
+    }
+}
+
+/// What is recorded towards one peer.
+#[derive(Debug)]
+pub(crate) struct PeerMetrics {
+    methods: HashMap<&'static str, Arc<MethodMetrics>>,
+    other: Arc<MethodMetrics>,
+}
+
+impl PeerMetrics {
+    pub(crate) fn new(policies: PolicyTable, target: &Arc<str>) -> Self {
+        let of = |method| Arc::new(MethodMetrics::new(method, Arc::clone(target)));
+        let methods = policies
+            .iter()
+            .map(|method| (method.path, of(Some(method))))
+            .collect();
+        Self {
+            methods,
+            other: of(None),
+        }
+    }
+
+    /// A meter for a call that begins now.
+    pub(crate) fn call(&self, method: Option<&'static MethodPolicy>) -> CallMeter {
+        let known = method.and_then(|method| self.methods.get(method.path));
+        CallMeter {
+            metrics: Arc::clone(known.unwrap_or(&self.other)),
+            start: Instant::now(),
+            retries: 0,
+            done: false,
+        }
     }
 }
 
 /// Times one call, from its start to the end of its answer. Dropped early, it counts as cancelled.
 #[derive(Debug)]
 pub(crate) struct CallMeter {
-    labels: Labels,
+    metrics: Arc<MethodMetrics>,
     start: Instant,
     retries: u32,
     done: bool,
 }
 
 impl CallMeter {
-    pub(crate) fn start(method: Option<&'static MethodPolicy>, target: Arc<str>) -> Self {
-        let labels = Labels {
-            method: method_name(method),
-            target,
-        };
-        Self {
-            labels,
-            start: Instant::now(),
-            retries: 0,
-            done: false,
-        }
-    }
-
     /// Another attempt begins.
     pub(crate) fn retry(&mut self) {
         self.retries += 1;
@@ -151,9 +226,10 @@ impl CallMeter {
 
     /// A meter for the attempt that begins now.
     pub(crate) fn attempt(&self, deadline: Option<Deadline>) -> AttemptMeter {
-        counter!("grpc.client.attempt.started", self.labels.plain()).increment(1);
+        let started = || counter!("grpc.client.attempt.started", self.metrics.labels());
+        self.metrics.started.get_or_init(started).increment(1);
         AttemptMeter {
-            labels: self.labels.clone(),
+            metrics: Arc::clone(&self.metrics),
             start: Instant::now(),
             sent: 0,
             received: 0,
@@ -167,10 +243,12 @@ impl CallMeter {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
-        let duration = histogram!("grpc.client.call.duration", self.labels.with_status(code));
-        duration.record(self.start.elapsed());
+        let metrics = &self.metrics;
+        let calls = || histogram!("grpc.client.call.duration", metrics.with_status(code));
+        metrics.calls.get(code, calls).record(self.start.elapsed());
         if self.retries > 0 {
-            histogram!("grpc.client.call.retries", self.labels.plain()).record(self.retries);
+            let retries = || histogram!("grpc.client.call.retries", metrics.labels());
+            metrics.retries.get_or_init(retries).record(self.retries);
         }
     }
 }
@@ -185,7 +263,7 @@ impl Drop for CallMeter {
 /// passed.
 #[derive(Debug)]
 pub(crate) struct AttemptMeter {
-    labels: Labels,
+    metrics: Arc<MethodMetrics>,
     start: Instant,
     sent: u64,
     received: u64,
@@ -209,11 +287,10 @@ impl AttemptMeter {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
-        let of =
-            |name: &'static str| -> Histogram { histogram!(name, self.labels.with_status(code)) };
-        of("grpc.client.attempt.duration").record(self.start.elapsed());
-        of("grpc.client.attempt.sent_total_compressed_message_size").record(size(self.sent));
-        of("grpc.client.attempt.rcvd_total_compressed_message_size").record(size(self.received));
+        let metrics = self.metrics.attempt(code);
+        metrics.duration.record(self.start.elapsed());
+        metrics.sent.record(size(self.sent));
+        metrics.received.record(size(self.received));
     }
 }
 

@@ -2,10 +2,15 @@
 //! access line, both once its last byte is on its way.
 
 use cleave_mesh::context::CallContext;
-use cleave_mesh::metrics::{code_name, method_name, size};
-use cleave_mesh::policy::MethodPolicy;
-use metrics::{Label, counter, describe_counter, describe_histogram, histogram};
+use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
+use cleave_mesh::policy::{MethodPolicy, PolicyTable};
+use metrics::{
+    Counter, Histogram, Label, counter, describe_counter, describe_histogram, histogram,
+};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tonic::Code;
 
@@ -35,11 +40,100 @@ pub(crate) fn describe() {
     describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
 }
 
+/// What is recorded of one method; each metric is looked up once.
+#[derive(Debug)]
+struct MethodMetrics {
+    method: &'static str,
+    started: OnceLock<Counter>,
+    ended: ByStatus<Ended>,
+}
+
+/// What is recorded of a call that has ended.
+#[derive(Debug)]
+struct Ended {
+    duration: Histogram,
+    sent: Histogram,
+    received: Histogram,
+}
+
+impl MethodMetrics {
+    fn new(method: Option<&'static MethodPolicy>) -> Self {
+        let method = method_name(method);
+        Self {
+            method,
+            started: OnceLock::new(),
+            ended: ByStatus::default(),
+        }
+    }
+
+    fn label(&self) -> Label {
+        Label::from_static_parts("grpc.method", self.method)
+    }
+
+    fn ended(&self, code: Code) -> &Ended {
+        self.ended.get(code, || {
+            let status = || Label::from_static_parts("grpc.status", code_name(code));
+            let of = |name: &'static str| histogram!(name, vec![self.label(), status()]);
+            Ended {
+                duration: of("grpc.server.call.duration"),
+                sent: of("grpc.server.call.sent_total_compressed_message_size"),
+                received: of("grpc.server.call.rcvd_total_compressed_message_size"),
+            }
+        })
+    }
+}
+
+/// What is recorded of all calls of a service.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    methods: HashMap<&'static str, Arc<MethodMetrics>>,
+    other: Arc<MethodMetrics>,
+}
+
+impl Metrics {
+    pub(crate) fn new(policies: PolicyTable) -> Self {
+        let of = |method| Arc::new(MethodMetrics::new(method));
+        let methods = policies
+            .iter()
+            .map(|method| (method.path, of(Some(method))))
+            .collect();
+        Self {
+            methods,
+            other: of(None),
+        }
+    }
+
+    /// A call begins.
+    pub(crate) fn call(
+        &self,
+        path: &str,
+        remote: Option<SocketAddr>,
+        context: CallContext,
+    ) -> CallMeter {
+        let (path, metrics) = match self.methods.get_key_value(path) {
+            Some((known, metrics)) => (Cow::Borrowed(*known), metrics),
+            None => (Cow::Owned(path.to_owned()), &self.other),
+        };
+        let started = || counter!("grpc.server.call.started", vec![metrics.label()]);
+        metrics.started.get_or_init(started).increment(1);
+        CallMeter {
+            metrics: Arc::clone(metrics),
+            path,
+            remote,
+            context,
+            start: Instant::now(),
+            received: 0,
+            sent: 0,
+            done: false,
+        }
+    }
+}
+
 /// Follows one call. Dropped before its end, the call was cancelled by its caller.
 #[derive(Debug)]
 pub(crate) struct CallMeter {
-    method: Option<&'static MethodPolicy>,
-    path: String,
+    metrics: Arc<MethodMetrics>,
+    path: Cow<'static, str>,
     remote: Option<SocketAddr>,
     context: CallContext,
     start: Instant,
@@ -49,27 +143,6 @@ pub(crate) struct CallMeter {
 }
 
 impl CallMeter {
-    /// A call begins.
-    pub(crate) fn start(
-        method: Option<&'static MethodPolicy>,
-        path: &str,
-        remote: Option<SocketAddr>,
-        context: CallContext,
-    ) -> Self {
-        let name = Label::from_static_parts("grpc.method", method_name(method));
-        counter!("grpc.server.call.started", vec![name]).increment(1);
-        Self {
-            method,
-            path: path.to_owned(),
-            remote,
-            context,
-            start: Instant::now(),
-            received: 0,
-            sent: 0,
-            done: false,
-        }
-    }
-
     /// What handlers of this call see.
     pub(crate) const fn context(&self) -> &CallContext {
         &self.context
@@ -91,23 +164,10 @@ impl CallMeter {
             return;
         }
         let elapsed = self.start.elapsed();
-        let labels = || {
-            vec![
-                Label::from_static_parts("grpc.method", method_name(self.method)),
-                Label::from_static_parts("grpc.status", code_name(code)),
-            ]
-        };
-        histogram!("grpc.server.call.duration", labels()).record(elapsed);
-        histogram!(
-            "grpc.server.call.sent_total_compressed_message_size",
-            labels()
-        )
-        .record(size(self.sent));
-        histogram!(
-            "grpc.server.call.rcvd_total_compressed_message_size",
-            labels()
-        )
-        .record(size(self.received));
+        let metrics = self.metrics.ended(code);
+        metrics.duration.record(elapsed);
+        metrics.sent.record(size(self.sent));
+        metrics.received.record(size(self.received));
         self.log(code, elapsed);
     }
 

@@ -4,7 +4,7 @@ use super::answer::{AnswerBody, expired, panicked};
 use super::metadata;
 use super::request::RequestBody;
 use crate::config::HostSettings;
-use crate::meter::CallMeter;
+use crate::meter::{CallMeter, Metrics};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::{Deadline, context};
 use futures::FutureExt as _;
@@ -36,11 +36,16 @@ pub(crate) struct Stack {
 struct Shared {
     settings: HostSettings,
     policies: PolicyTable,
+    metrics: Metrics,
 }
 
 impl Stack {
     pub(crate) fn new(settings: HostSettings, policies: PolicyTable, routes: Routes) -> Self {
-        let shared = Arc::new(Shared { settings, policies });
+        let shared = Arc::new(Shared {
+            settings,
+            policies,
+            metrics: Metrics::new(policies),
+        });
         Self {
             shared,
             routes: routes.prepare(),
@@ -66,13 +71,13 @@ impl Stack {
         let deadline = match self.admit(method, &request) {
             Ok(deadline) => deadline,
             Err(refusal) => {
-                let mut meter = CallMeter::start(method, path, self.remote, context);
+                let mut meter = self.shared.metrics.call(path, self.remote, context);
                 meter.finish(super::answer::code_in(refusal.headers()).unwrap_or(Code::Unknown));
                 return *refusal;
             }
         };
         context.deadline = deadline;
-        let meter = CallMeter::start(method, path, self.remote, context);
+        let meter = self.shared.metrics.call(path, self.remote, context);
         let received = Arc::new(AtomicU64::new(0));
         let limit = self.shared.settings.max_message_bytes;
         let response = self

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 
 /// A client that has not said anything by then is not going to.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same once the end has begun: a call may be on its way already.
+const LAST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
 /// Room for metadata beyond the service's own limit, so that the refusal can say what is wrong.
 const HEADER_ROOM: u32 = 64 * 1024;
 
@@ -19,12 +21,7 @@ pub(super) async fn serve(stream: TcpStream, stack: Stack, drain: Drain) {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
     let remote = stream.peer_addr().ok();
-    let mut first = [0];
-    let spoke = tokio::select! {
-        spoke = tokio::time::timeout(FIRST_BYTE_TIMEOUT, stream.peek(&mut first)) => spoke,
-        () = drain.token().cancelled() => return,
-    };
-    if !matches!(spoke, Ok(Ok(1..))) {
+    if !speaks(&stream, &drain).await {
         return;
     }
     let builder = builder(stack.settings());
@@ -40,6 +37,21 @@ pub(super) async fn serve(stream: TcpStream, stack: Stack, drain: Drain) {
     if let Err(error) = ended {
         let client = remote.map(tracing::field::display);
         tracing::debug!(%error, client.address = client, "a connection broke");
+    }
+}
+
+/// Whether the client says anything in time.
+async fn speaks(stream: &TcpStream, drain: &Drain) -> bool {
+    let patience = async {
+        tokio::select! {
+            () = tokio::time::sleep(FIRST_BYTE_TIMEOUT) => {}
+            () = drain.token().cancelled() => tokio::time::sleep(LAST_BYTE_TIMEOUT).await,
+        }
+    };
+    let mut first = [0];
+    tokio::select! {
+        spoke = stream.peek(&mut first) => matches!(spoke, Ok(1..)),
+        () = patience => false,
     }
 }
 
