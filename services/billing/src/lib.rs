@@ -10,5 +10,5 @@ mod settings;
 mod tasks;
 
 pub use cleave_host::Running;
-pub use run::{Billing, migrate, start};
+pub use run::{Billing, migrate, start, start_with};
 pub use settings::{DatabaseSettings, LedgerSettings, Settings, WatchSettings};

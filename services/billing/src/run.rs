@@ -66,7 +66,10 @@ pub async fn start(settings: Settings) -> anyhow::Result<Running> {
 }
 
 /// Starts the service by a clock of the caller's.
-pub(crate) async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Result<Running> {
+///
+/// # Errors
+/// When the settings do not allow it, or the database does not fit.
+pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Result<Running> {
     let database = connect(&settings).await?;
     prepare(&settings, &database).await?;
     let zone = settings

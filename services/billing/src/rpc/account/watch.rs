@@ -87,7 +87,7 @@ impl Watch {
             }
             tokio::select! {
                 () = self.watching.drain.token().cancelled() => {
-                    return Err(self.watching.drain.status());
+                    return Err(Error::ShuttingDown.into());
                 }
                 grown = self.changes.past(self.seq) => {
                     if grown.is_none() {
