@@ -134,16 +134,17 @@ pub struct StatusFacts<'a> {
 
 /// What the line item does at `now`, and why.
 pub fn compute(facts: &StatusFacts<'_>, now: Timestamp) -> Computed {
-    let stages = [intent, over, pending, today, money];
-    for stage in stages {
-        if let Some(computed) = stage(facts, now) {
-            return computed;
-        }
-    }
-    Computed {
+    stages(facts, now).next().unwrap_or(Computed {
         status: LineItemStatus::Delivering,
         reasons: Vec::new(),
-    }
+    })
+}
+
+/// What each stage has to say by itself, the weightiest first; an explanation also tells what lies behind it.
+pub(crate) fn stages(facts: &StatusFacts<'_>, now: Timestamp) -> impl Iterator<Item = Computed> {
+    [intent, over, pending, today, money]
+        .into_iter()
+        .filter_map(move |stage| stage(facts, now))
 }
 
 type Decided = Option<Computed>;
