@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use cleave_mesh::tls::Credentials;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(crate) struct Admin {
     pub(crate) probes: Probes,
     pub(crate) drain: Drain,
     pub(crate) tasks: Driver,
+    pub(crate) credentials: Option<Credentials>,
     pub(crate) sections: Arc<[Section]>,
 }
 
@@ -77,6 +79,16 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     (code, Json(body))
 }
 
+/// Who the service is, and for how long.
+fn identity(credentials: &Credentials) -> Value {
+    let snapshot = credentials.current();
+    json!({
+        "generation": snapshot.generation(),
+        "identity": snapshot.workload().map(|own| snapshot.domain().id(own.name())),
+        "not_after": snapshot.not_after().as_secs(),
+    })
+}
+
 async fn mesh(State(admin): State<Admin>) -> Json<Value> {
     let tasks: Map<String, Value> = admin
         .tasks
@@ -92,6 +104,7 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         "draining": admin.drain.has_begun(),
         "probes": admin.probes.findings(),
         "tasks": tasks,
+        "tls": admin.credentials.as_ref().map(identity),
     });
     for section in admin.sections.iter() {
         body[section.name] = (section.show)();

@@ -9,7 +9,9 @@ mod fault;
 mod loader;
 mod merge;
 mod settings;
+mod tls;
 
 pub use fault::{Fault, Faults, Rejected};
 pub use loader::{Loader, Validate};
 pub use settings::{HostSettings, LogFormat, TelemetrySettings};
+pub use tls::{Access, TlsSettings};

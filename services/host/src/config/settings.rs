@@ -3,6 +3,7 @@
 use super::duration;
 use super::fault::Faults;
 use super::loader::Validate;
+use super::tls::TlsSettings;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,6 +31,23 @@ pub struct HostSettings {
     pub max_metadata_bytes: u32,
     /// Most calls in flight on one connection.
     pub max_streams: u32,
+    /// Most connections open at one time.
+    pub max_connections: usize,
+    /// How long a client may take to shake hands.
+    #[serde(with = "duration")]
+    pub handshake_timeout: Duration,
+    /// How long a message may take to arrive.
+    #[serde(with = "duration")]
+    pub message_timeout: Duration,
+    /// After which time a connection is replaced; zero is never.
+    #[serde(with = "duration")]
+    pub max_connection_age: Duration,
+    /// What the calls on a connection get to end.
+    #[serde(with = "duration")]
+    pub max_connection_grace: Duration,
+    /// After which time without calls a connection is closed; zero is never.
+    #[serde(with = "duration")]
+    pub max_connection_idle: Duration,
     /// The longest that a unary call may take.
     #[serde(with = "duration")]
     pub max_timeout: Duration,
@@ -48,6 +66,8 @@ pub struct HostSettings {
     /// How long the end may take.
     #[serde(with = "duration")]
     pub drain_cap: Duration,
+    /// Who the service is, and whom it believes.
+    pub tls: TlsSettings,
 }
 
 /// How logs are written.
@@ -87,14 +107,16 @@ impl HostSettings {
 impl Validate for HostSettings {
     fn validate(&self, faults: &mut Faults) {
         let listen = address("host.listen", &self.listen, faults);
-        if listen.is_some_and(|addr| !addr.ip().is_loopback()) && !self.allow_plaintext {
+        let plaintext = !self.tls.is_on() && !self.allow_plaintext;
+        if plaintext && listen.is_some_and(|addr| !addr.ip().is_loopback()) {
             faults.add(
                 "host.listen",
                 format!(
                     "{} is reachable from outside, and the port speaks plaintext",
                     self.listen
                 ),
-                "listen on a loopback address, or set host.allow_plaintext = true",
+                "listen on a loopback address, give host.tls.certificate, or set \
+                 host.allow_plaintext = true",
             );
         }
         address("host.admin", &self.admin, faults);
@@ -122,7 +144,11 @@ impl Validate for HostSettings {
         if self.max_streams == 0 {
             faults.add("host.max_streams", "no call could be made", "at least 1");
         }
+        if self.max_connections == 0 {
+            faults.add("host.max_connections", "nobody could connect", "at least 1");
+        }
         self.validate_durations(faults);
+        self.tls.validate(faults);
     }
 }
 
@@ -132,6 +158,9 @@ impl HostSettings {
             ("host.max_timeout", self.max_timeout),
             ("host.keepalive_interval", self.keepalive_interval),
             ("host.keepalive_timeout", self.keepalive_timeout),
+            ("host.handshake_timeout", self.handshake_timeout),
+            ("host.message_timeout", self.message_timeout),
+            ("host.max_connection_grace", self.max_connection_grace),
             ("host.probe_period", self.probe_period),
             ("host.drain_cap", self.drain_cap),
         ] {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -29,10 +30,26 @@ pub(super) fn panicked() -> Status {
     Status::internal("an internal error; the service has logged it")
 }
 
+/// What a stream ends with when its connection has come of age.
+fn retired() -> Status {
+    Status::unavailable("the connection has come of age; call again on another")
+}
+
+/// What an answer's body must keep to.
+pub(super) struct Bounds {
+    /// When the call must be over.
+    pub(super) deadline: Option<Deadline>,
+    /// The longest message.
+    pub(super) bytes: usize,
+    /// Cancelled when the call must leave its connection; only streams last that long.
+    pub(super) retired: Option<CancellationToken>,
+}
+
 /// An answer's body.
 pub(super) struct AnswerBody {
     inner: Option<Body>,
     expiry: Option<Pin<Box<Sleep>>>,
+    retired: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     frames: FrameMeter,
     received: Arc<AtomicU64>,
     meter: CallMeter,
@@ -42,18 +59,19 @@ impl AnswerBody {
     /// Follows `response` to its end.
     pub(super) fn wrap(
         response: Response<Body>,
-        deadline: Option<Deadline>,
-        limit: usize,
+        bounds: Bounds,
         received: Arc<AtomicU64>,
         meter: CallMeter,
     ) -> Response<Body> {
         let told = code_in(response.headers());
         response.map(|body| {
-            let expiry = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.at())));
+            let expiry = |deadline: Deadline| Box::pin(tokio::time::sleep_until(deadline.at()));
+            let retired = |token: CancellationToken| Box::pin(token.cancelled_owned());
             let mut answer = Self {
                 inner: Some(body),
-                expiry,
-                frames: FrameMeter::new(limit),
+                expiry: bounds.deadline.map(expiry),
+                retired: bounds.retired.map(retired),
+                frames: FrameMeter::new(bounds.bytes),
                 received,
                 meter,
             };
@@ -129,6 +147,13 @@ impl http_body::Body for AnswerBody {
             .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
         if expired_now {
             return self.end(expired());
+        }
+        let retired_now = self
+            .retired
+            .as_mut()
+            .is_some_and(|retired| retired.as_mut().poll(cx).is_ready());
+        if retired_now {
+            return self.end(retired());
         }
         match ready!(self.poll_inner(cx)) {
             Some(Ok(frame)) => self.pass(frame),

@@ -1,10 +1,15 @@
 //! A host over real sockets, with a service that does what each test tells it.
 
 mod admin;
+mod connections;
 mod deadline;
 mod drain;
 mod health;
+mod identity;
 mod limits;
+mod pki;
 mod reflection;
 mod rig;
+mod rotation;
+mod slow;
 mod tasks;
