@@ -1,5 +1,6 @@
 //! The admin port: metrics, probes, and the state of the service as JSON.
 
+use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::health::Readiness;
 use crate::probe::Probes;
@@ -40,6 +41,7 @@ pub(crate) struct Admin {
     pub(crate) probes: Probes,
     pub(crate) drain: Drain,
     pub(crate) tasks: Driver,
+    pub(crate) admission: Admission,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) sections: Arc<[Section]>,
 }
@@ -104,6 +106,7 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         "draining": admin.drain.has_begun(),
         "probes": admin.probes.findings(),
         "tasks": tasks,
+        "admission": admin.admission.load(),
         "tls": admin.credentials.as_ref().map(identity),
     });
     for section in admin.sections.iter() {

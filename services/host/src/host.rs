@@ -201,6 +201,7 @@ impl HostBuilder {
             probes,
             drain: self.drain.clone(),
             tasks: tasks.clone(),
+            admission: stack.admission().clone(),
             credentials: handshake.credentials().cloned(),
             sections: self.sections.into(),
         };

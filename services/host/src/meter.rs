@@ -52,6 +52,18 @@ pub(crate) fn describe() {
         "Clients that did not shake hands, or not in time"
     );
     describe_gauge!("cleave.server.calls", "Calls being handled now");
+    describe_gauge!(
+        "cleave.server.calls_limit",
+        "Most unary calls taken on at one time, as it stands"
+    );
+    describe_counter!(
+        "cleave.server.calls_shed",
+        "Calls refused because there was too much work, by criticality"
+    );
+    describe_counter!(
+        "cleave.server.streams_refused",
+        "Streams refused because there were too many"
+    );
     describe_counter!(
         "cleave.tls.reloads",
         "Readings of changed credentials, by outcome"

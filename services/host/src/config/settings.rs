@@ -1,5 +1,6 @@
 //! The sections that every service has.
 
+use super::admission::AdmissionSettings;
 use super::duration;
 use super::fault::Faults;
 use super::loader::Validate;
@@ -68,6 +69,8 @@ pub struct HostSettings {
     pub drain_cap: Duration,
     /// Who the service is, and whom it believes.
     pub tls: TlsSettings,
+    /// How much work the service takes on.
+    pub admission: AdmissionSettings,
 }
 
 /// How logs are written.
@@ -149,6 +152,7 @@ impl Validate for HostSettings {
         }
         self.validate_durations(faults);
         self.tls.validate(faults);
+        self.admission.validate(faults);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Headers have gone out by now, so whatever goes wrong is told in the trailers.
 
+use crate::admission::Permit;
 use crate::meter::CallMeter;
 use bytes::Bytes;
 use cleave_mesh::Deadline;
@@ -43,6 +44,8 @@ pub(super) struct Bounds {
     pub(super) bytes: usize,
     /// Cancelled when the call must leave its connection; only streams last that long.
     pub(super) retired: Option<CancellationToken>,
+    /// The call's place, until it is over.
+    pub(super) permit: Option<Permit>,
 }
 
 /// An answer's body.
@@ -52,6 +55,7 @@ pub(super) struct AnswerBody {
     retired: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     frames: FrameMeter,
     received: Arc<AtomicU64>,
+    permit: Option<Permit>,
     meter: CallMeter,
 }
 
@@ -73,6 +77,7 @@ impl AnswerBody {
                 retired: bounds.retired.map(retired),
                 frames: FrameMeter::new(bounds.bytes),
                 received,
+                permit: bounds.permit,
                 meter,
             };
             match told {
@@ -87,6 +92,7 @@ impl AnswerBody {
 
     fn finish(&mut self, code: Code) {
         self.inner = None;
+        self.permit = None;
         self.meter.received(self.received.load(Ordering::Relaxed));
         self.meter.sent(self.frames.bytes());
         self.meter.finish(code);

@@ -8,7 +8,7 @@ use cleave_mesh::policy::MethodPolicy;
 use tonic::Status;
 
 /// Where the host's own refusals belong.
-pub(super) const MESH: Domain = Domain::new("mesh.cleave");
+const MESH: Domain = Domain::new("mesh.cleave");
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
 const REFLECTION: &str = "/grpc.reflection.";

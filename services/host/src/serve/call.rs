@@ -5,6 +5,7 @@ use super::authorize::Authorization;
 use super::metadata;
 use super::origin::{Identity, Origin};
 use super::request::{Limits, RequestBody};
+use crate::admission::{Admission, Permit};
 use crate::config::HostSettings;
 use crate::meter::{CallMeter, Metrics};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
@@ -38,8 +39,12 @@ struct Shared {
     settings: HostSettings,
     policies: PolicyTable,
     authorization: Authorization,
+    admission: Admission,
     metrics: Metrics,
 }
+
+/// When a call must be over, and its place.
+type Admitted = (Option<Deadline>, Option<Permit>);
 
 impl Stack {
     pub(crate) fn new(
@@ -51,6 +56,7 @@ impl Stack {
         let shared = Arc::new(Shared {
             policies,
             authorization: Authorization::new(&settings.tls),
+            admission: Admission::new(service, &settings.admission),
             metrics: Metrics::new(service, policies),
             settings,
         });
@@ -63,6 +69,11 @@ impl Stack {
 
     pub(super) fn settings(&self) -> &HostSettings {
         &self.shared.settings
+    }
+
+    /// How much work there is.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.shared.admission
     }
 
     /// The same for the connection of one client.
@@ -85,8 +96,8 @@ impl Stack {
             let (remote, busy) = (self.origin.remote, self.origin.busy());
             self.shared.metrics.call(path, remote, busy, context)
         };
-        let deadline = match self.admit(method, &request) {
-            Ok(deadline) => deadline,
+        let (deadline, mut permit) = match self.admit(method, &request) {
+            Ok(admitted) => admitted,
             Err(refusal) => {
                 let code = super::answer::code_in(refusal.headers()).unwrap_or(Code::Unknown);
                 meter(context).finish(code);
@@ -100,7 +111,11 @@ impl Stack {
         let response = self
             .handle(request, &meter, unary, Arc::clone(&received))
             .await;
+        if let Some(permit) = &mut permit {
+            permit.answered();
+        }
         let bounds = Bounds {
+            permit,
             deadline,
             bytes: self.shared.settings.max_message_bytes,
             retired: (!unary).then(|| self.origin.retired.clone()),
@@ -108,12 +123,13 @@ impl Stack {
         AnswerBody::wrap(response, bounds, received, meter)
     }
 
-    /// Refuses what no handler should see; otherwise tells when the call must be over.
+    /// Refuses what no handler should see; otherwise tells when the call must be over, and gives it a
+    /// place.
     fn admit(
         &self,
         method: Option<&'static MethodPolicy>,
         request: &Request<Incoming>,
-    ) -> Result<Option<Deadline>, Box<Response<Body>>> {
+    ) -> Result<Admitted, Box<Response<Body>>> {
         let kind = request
             .headers()
             .get(http::header::CONTENT_TYPE)
@@ -131,7 +147,13 @@ impl Stack {
             .check(&self.origin.identity, request.uri().path(), method)
             .map_err(refuse)?;
         let asked = metadata::timeout(request.headers()).map_err(refuse)?;
-        Ok(self.timeout(method, asked).map(Deadline::after))
+        let deadline = self.timeout(method, asked).map(Deadline::after);
+        // What belongs to no contract, health above all, is answered under any load.
+        let permit = method.map(|method| self.shared.admission.admit(method));
+        let permit = permit
+            .transpose()
+            .map_err(|refusal| refuse(refusal.into_status()))?;
+        Ok((deadline, permit))
     }
 
     /// How long a call may take: what its caller asks for within the service's bounds, else what the

@@ -1,6 +1,7 @@
 //! A host over real sockets, with a service that does what each test tells it.
 
 mod admin;
+mod admission;
 mod connections;
 mod deadline;
 mod drain;
