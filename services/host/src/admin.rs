@@ -5,7 +5,7 @@ use crate::drain::Drain;
 use crate::health::Readiness;
 use crate::probe::Probes;
 use crate::task::Driver;
-use crate::telemetry;
+use crate::telemetry::{self, LevelError};
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
@@ -24,7 +24,8 @@ const INDEX: &str = "<!doctype html><title>admin</title><ul>\
     <li><a href=/metrics>/metrics</a> for Prometheus\
     <li><a href=/healthz>/healthz</a> whether the process lives\
     <li><a href=/readyz>/readyz</a> whether calls are welcome, and what stands in the way\
-    <li><a href=/mesh>/mesh</a> the state of the service</ul>";
+    <li><a href=/mesh>/mesh</a> the state of the service\
+    <li><a href=/log>/log</a> what is logged; PUT directives such as info,sqlx=warn to change it</ul>";
 
 /// A part of `/mesh` that a service adds.
 pub(crate) struct Section {
@@ -55,6 +56,7 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/mesh", get(mesh))
+            .route("/log", get(log).put(set_log))
             .with_state(self)
     }
 }
@@ -64,6 +66,23 @@ async fn metrics() -> impl IntoResponse {
         [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
         telemetry::metrics().render(),
     )
+}
+
+async fn log() -> Result<String, (StatusCode, String)> {
+    telemetry::level().map_err(|error| refusal(&error))
+}
+
+async fn set_log(directives: String) -> Result<String, (StatusCode, String)> {
+    telemetry::set_level(directives.trim()).map_err(|error| refusal(&error))?;
+    log().await
+}
+
+fn refusal(error: &LevelError) -> (StatusCode, String) {
+    let code = match error {
+        LevelError::Foreign => StatusCode::CONFLICT,
+        LevelError::Directives(_) => StatusCode::BAD_REQUEST,
+    };
+    (code, format!("{error}\n"))
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
