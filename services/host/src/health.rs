@@ -1,17 +1,33 @@
-//! Health as gRPC defines it: Check, and Watch, for the server as a whole and for each of its services.
+//! Health as gRPC defines it: Check, List and Watch, for the server as a whole and for each of its
+//! services.
 //!
 //! Everything is NOT_SERVING until the probes pass, again while one fails, and for good once the end has
 //! begun.
 
 use crate::drain::Drain;
 use futures::stream::{BoxStream, StreamExt as _};
+use pb::health_check_response::ServingStatus;
+use pb::health_server::Health;
+use pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_server::Health;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+#[allow(
+    clippy::all,
+    clippy::as_conversions,
+    clippy::allow_attributes_without_reason,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated code"
+)]
+pub(crate) mod pb {
+    tonic::include_proto!("grpc.health.v1");
+
+    /// The protocol itself, for reflection.
+    pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/health.binpb"));
+}
 
 /// Whether the server serves. Clones are the same object.
 #[derive(Debug, Clone)]
@@ -91,6 +107,17 @@ impl Health for HealthService {
             )));
         }
         Ok(Response::new(serving(self.readiness.is_ready())))
+    }
+
+    async fn list(
+        &self,
+        _: Request<HealthListRequest>,
+    ) -> Result<Response<HealthListResponse>, Status> {
+        let ready = self.readiness.is_ready();
+        let statuses = self.names.iter().map(|name| (name.clone(), serving(ready)));
+        Ok(Response::new(HealthListResponse {
+            statuses: statuses.collect(),
+        }))
     }
 
     type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;

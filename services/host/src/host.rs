@@ -3,6 +3,7 @@
 use crate::admin::{Admin, Section};
 use crate::config::{Faults, HostSettings, Rejected, Validate as _};
 use crate::drain::Drain;
+use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
 use crate::probe::{Probe, Probes};
 use crate::reflection;
@@ -20,7 +21,6 @@ use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
-use tonic_health::pb::health_server::HealthServer;
 
 /// Calls of methods that no contract knows get no policy.
 static NO_POLICIES: PolicyTable = PolicyTable::new(&[]);
@@ -180,18 +180,19 @@ impl HostBuilder {
         let accepting = tokio::spawn(accepting);
         self.follow_credentials(&handshake);
 
+        let tasks = Driver::start(
+            &self.name,
+            self.jobs,
+            self.drain.tasks(),
+            self.drain.killed(),
+        );
+        self.probes.push(tasks.probe(self.settings.task_patience));
         let probes = Probes::new(self.probes);
         let period = self.settings.probe_period;
         tokio::spawn(
             probes
                 .clone()
                 .watch(readiness.clone(), self.drain.clone(), period),
-        );
-        let tasks = Driver::start(
-            &self.name,
-            self.jobs,
-            self.drain.tasks(),
-            self.drain.killed(),
         );
 
         let page = Admin {
@@ -255,6 +256,7 @@ impl HostBuilder {
             &self.name,
             self.settings.clone(),
             self.policies,
+            self.drain.clone(),
             routes,
         ))
     }

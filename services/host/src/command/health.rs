@@ -1,6 +1,9 @@
 //! `health`: the standard check against a running service, with the exit codes of `grpc_health_probe`.
 
 use crate::config::{HostSettings, TlsSettings, duration};
+use crate::health::pb::HealthCheckRequest;
+use crate::health::pb::health_check_response::ServingStatus;
+use crate::health::pb::health_client::HealthClient;
 use clap::Args;
 use cleave_mesh::tls::{Credentials, TrustDomain, Workload};
 use hyper_util::rt::TokioIo;
@@ -12,9 +15,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 /// The arguments make no sense.
 const EXIT_ARGUMENTS: u8 = 1;

@@ -61,6 +61,9 @@ pub struct HostSettings {
     /// How often the readiness probes run.
     #[serde(with = "duration")]
     pub probe_period: Duration,
+    /// How long one tick of a task may take before the service is not ready.
+    #[serde(with = "duration")]
+    pub task_patience: Duration,
     /// How long calls are still accepted once the end has begun.
     #[serde(with = "duration")]
     pub lame_duck: Duration,
@@ -166,6 +169,7 @@ impl HostSettings {
             ("host.message_timeout", self.message_timeout),
             ("host.max_connection_grace", self.max_connection_grace),
             ("host.probe_period", self.probe_period),
+            ("host.task_patience", self.task_patience),
             ("host.drain_cap", self.drain_cap),
         ] {
             if value.is_zero() {

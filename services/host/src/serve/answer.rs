@@ -3,13 +3,14 @@
 //! Headers have gone out by now, so whatever goes wrong is told in the trailers.
 
 use crate::admission::Permit;
+use crate::drain::Drain;
 use crate::meter::CallMeter;
 use bytes::Bytes;
 use cleave_mesh::Deadline;
 use cleave_mesh::context;
 use cleave_mesh::framing::FrameMeter;
-use cleave_mesh::metadata::GRPC_STATUS;
-use http::{HeaderMap, Response};
+use cleave_mesh::metadata::{DRAINING, GRPC_STATUS};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as _, Frame};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -46,6 +47,8 @@ pub(super) struct Bounds {
     pub(super) retired: Option<CancellationToken>,
     /// The call's place, until it is over.
     pub(super) permit: Option<Permit>,
+    /// While the service drains, each answer says so.
+    pub(super) drain: Drain,
 }
 
 /// An answer's body.
@@ -56,6 +59,7 @@ pub(super) struct AnswerBody {
     frames: FrameMeter,
     received: Arc<AtomicU64>,
     permit: Option<Permit>,
+    drain: Drain,
     meter: CallMeter,
 }
 
@@ -68,6 +72,10 @@ impl AnswerBody {
         meter: CallMeter,
     ) -> Response<Body> {
         let told = code_in(response.headers());
+        let mut response = response;
+        if told.is_some() {
+            hint(&bounds.drain, response.headers_mut());
+        }
         response.map(|body| {
             let expiry = |deadline: Deadline| Box::pin(tokio::time::sleep_until(deadline.at()));
             let retired = |token: CancellationToken| Box::pin(token.cancelled_owned());
@@ -78,6 +86,7 @@ impl AnswerBody {
                 frames: FrameMeter::new(bounds.bytes),
                 received,
                 permit: bounds.permit,
+                drain: bounds.drain,
                 meter,
             };
             match told {
@@ -104,11 +113,13 @@ impl AnswerBody {
         let (parts, ()) = status.into_http::<()>().into_parts();
         let mut trailers = parts.headers;
         trailers.remove(http::header::CONTENT_TYPE);
+        hint(&self.drain, &mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
-    fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(trailers) = frame.trailers_ref() {
+    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(trailers) = frame.trailers_mut() {
+            hint(&self.drain, trailers);
             self.finish(code_in(trailers).unwrap_or(Code::Unknown));
         } else if let Some(data) = frame.data_ref()
             && let Err(large) = self.frames.push(data)
@@ -126,6 +137,14 @@ impl AnswerBody {
         let context = self.meter.context();
         let poll = || context::enter(context, || Pin::new(inner).poll_frame(cx));
         catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Some(Err(panicked()))))
+    }
+}
+
+/// While the service drains, tells the caller to turn to another replica with its next call: sooner than
+/// by any other way.
+pub(super) fn hint(drain: &Drain, headers: &mut HeaderMap) {
+    if drain.has_begun() {
+        headers.insert(DRAINING, HeaderValue::from_static("1"));
     }
 }
 

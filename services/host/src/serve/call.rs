@@ -1,12 +1,13 @@
 //! One call: what must hold before its handler runs, and while it does.
 
-use super::answer::{AnswerBody, Bounds, expired, panicked};
+use super::answer::{AnswerBody, Bounds, expired, hint, panicked};
 use super::authorize::Authorization;
 use super::metadata;
 use super::origin::{Identity, Origin};
 use super::request::{Limits, RequestBody};
 use crate::admission::{Admission, Permit};
 use crate::config::HostSettings;
+use crate::drain::Drain;
 use crate::meter::{CallMeter, Metrics};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::{Deadline, context};
@@ -41,6 +42,7 @@ struct Shared {
     authorization: Authorization,
     admission: Admission,
     metrics: Metrics,
+    drain: Drain,
 }
 
 /// When a call must be over, and its place.
@@ -51,6 +53,7 @@ impl Stack {
         service: &str,
         settings: HostSettings,
         policies: PolicyTable,
+        drain: Drain,
         routes: Routes,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -58,6 +61,7 @@ impl Stack {
             authorization: Authorization::new(&settings.tls),
             admission: Admission::new(service, &settings.admission),
             metrics: Metrics::new(service, policies),
+            drain,
             settings,
         });
         Self {
@@ -98,7 +102,8 @@ impl Stack {
         };
         let (deadline, mut permit) = match self.admit(method, &request) {
             Ok(admitted) => admitted,
-            Err(refusal) => {
+            Err(mut refusal) => {
+                hint(&self.shared.drain, refusal.headers_mut());
                 let code = super::answer::code_in(refusal.headers()).unwrap_or(Code::Unknown);
                 meter(context).finish(code);
                 return *refusal;
@@ -116,6 +121,7 @@ impl Stack {
         }
         let bounds = Bounds {
             permit,
+            drain: self.shared.drain.clone(),
             deadline,
             bytes: self.shared.settings.max_message_bytes,
             retired: (!unary).then(|| self.origin.retired.clone()),
