@@ -83,7 +83,7 @@ pub(crate) fn currency(code: &str) -> Result<Currency, StoreError> {
 }
 
 /// Reads served, billed, earned, revenue and absorbed from the column `at` on.
-fn amounts(row: &QueryResult, at: usize) -> Result<Amounts, StoreError> {
+pub(crate) fn amounts(row: &QueryResult, at: usize) -> Result<Amounts, StoreError> {
     let micros = |at: usize| row.try_get_by_index(at).map(Micros::new);
     Ok(Amounts {
         served: micros(at)?,
