@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::import;
+use crate::{import, statement, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -22,6 +22,10 @@ enum Command {
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
+    /// Show what was delivered, charged, earned and kept, and prove that it adds up.
+    Statement(statement::StatementArgs),
+    /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
+    Verify(verify::VerifyArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +54,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::Import(Import::Delivery(args))) => import::delivery(args).await,
+        Some(Command::Statement(args)) => statement::statement(args).await,
+        Some(Command::Verify(args)) => verify::verify(args).await,
         None => todo!(),
     }
 }

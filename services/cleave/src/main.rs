@@ -4,7 +4,9 @@ mod cli;
 mod import;
 mod output;
 mod peers;
+mod statement;
 mod time;
+mod verify;
 
 use std::process::ExitCode;
 
