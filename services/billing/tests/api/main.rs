@@ -4,7 +4,6 @@
 
 mod accounts;
 mod bad_input;
-mod conformance;
 mod faults;
 mod ledger;
 mod reservations;

@@ -80,7 +80,7 @@ impl Writer {
             Err(error) if error.may_be_one_commands() && submissions.len() > 1 => {
                 tracing::error!(
                     batch.commands = submissions.len(),
-                    error = &error as &dyn std::error::Error,
+                    %error,
                     "a batch failed; its commands run one by one"
                 );
                 let mut decisions = Vec::with_capacity(submissions.len());
