@@ -4,8 +4,10 @@
 
 mod accounts;
 mod bad_input;
+mod delivery;
 mod faults;
 mod ledger;
 mod reservations;
 mod server;
+mod spend;
 mod watch;

@@ -1,35 +1,52 @@
 //! The bank test: many people at few accounts, from two replicas where the engine allows it. Whatever they do, the sums agree, nobody
 //! spends what is not there, and the whole history replays to what is stored.
 
-use crate::support::{Bench, ask, opening, order, payment};
+use crate::support::{Bench, Rated, ask, opening, order, payment};
 use billing_domain::adjustment::{Direction, Kind, PostAdjustment};
 use billing_domain::book::LedgerAccount;
 use billing_domain::chart::Code;
-use billing_domain::reserve::ReleaseReservation;
+use billing_domain::reserve::{ReleaseReservation, ReserveBudget};
 use billing_domain::standing::Position;
 use billing_domain::{Book, Outcome};
-use billing_store::{BalancesOf, Command, Decision, Store, StoreError, TransferFilter};
-use cleave_kernel::{AccountId, AdvertiserId, Micros, ReservationId};
+use billing_store::{
+    AccountFilter, BalancesOf, Command, Decision, Store, StoreError, TransferFilter,
+};
+use cleave_kernel::{AccountId, AdvertiserId, LineItemId, Micros, ReservationId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
 const PEOPLE: usize = 64;
 const DEEDS: usize = 30;
+const REPORTS: i64 = 40;
 const HOT_ACCOUNTS: usize = 3;
 const LIMIT: i64 = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn given_many_people_at_few_accounts_when_all_act_at_once_then_the_bank_is_right() {
     for bench in Bench::each_engine(2).await {
+        let publisher = bench.publisher().await;
         let mut accounts = Vec::new();
         for _ in 0..HOT_ACCOUNTS {
             accounts.push(bench.advertiser(LIMIT, 2_000).await);
         }
+        let reporters: Vec<_> = accounts
+            .iter()
+            .zip(1..)
+            .map(|((advertiser, _), seed)| {
+                let rated = bench.rated(*advertiser, publisher, seed);
+                (
+                    rated.line_item,
+                    tokio::spawn(report(bench.stores.clone(), rated, seed)),
+                )
+            })
+            .collect();
+        let line_items: Vec<_> = reporters.iter().map(|(item, _)| *item).collect();
         let people = (0..PEOPLE).map(|person| {
             let person = Person {
                 stores: bench.stores.clone(),
                 accounts: accounts.clone(),
+                line_items: line_items.clone(),
                 random: fastrand::Rng::with_seed(u64::try_from(person).unwrap()),
                 holds: Vec::new(),
             };
@@ -48,6 +65,9 @@ async fn given_many_people_at_few_accounts_when_all_act_at_once_then_the_bank_is
         for person in people.collect::<Vec<_>>() {
             person.await.unwrap();
         }
+        for (_, reporter) in reporters {
+            reporter.await.unwrap();
+        }
         expiring.abort();
         let _ = expiring.await;
         assert!(!watching.is_finished(), "the watch saw a limit broken");
@@ -56,8 +76,33 @@ async fn given_many_people_at_few_accounts_when_all_act_at_once_then_the_bank_is
         let (summary, findings) = bench.verify().await;
         assert!(findings.is_empty(), "{:?}: {findings:?}", bench.database);
         assert!(summary.transfers > 300, "{summary:?}");
+        assert_eq!(
+            summary.rows,
+            i64::try_from(HOT_ACCOUNTS).unwrap(),
+            "I5 is checked"
+        );
         replay(&bench, &accounts).await;
         bench.close().await;
+    }
+}
+
+/// Somebody who reports delivery of one line item, again and again, up and down, to both replicas at once.
+async fn report(stores: Vec<Store>, mut rated: Rated, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for revision in 1..=REPORTS {
+        let row = rated.row(seed, revision, random.i64(0..300));
+        let command = Command::RateDelivery(Box::new(row));
+        let (one, two) = tokio::join!(
+            until_done(&stores[0], &command),
+            until_done(&stores[1], &command)
+        );
+        for done in [one, two] {
+            assert!(matches!(done, Outcome::Rated(report) if report.parked == 0));
+        }
+        if random.u8(..4) == 0 {
+            let command = Command::SettleUnfunded(rated.settlement());
+            until_done(&stores[0], &command).await;
+        }
     }
 }
 
@@ -65,6 +110,7 @@ async fn given_many_people_at_few_accounts_when_all_act_at_once_then_the_bank_is
 struct Person {
     stores: Vec<Store>,
     accounts: Vec<(AdvertiserId, AccountId)>,
+    line_items: Vec<LineItemId>,
     random: fastrand::Rng,
     holds: Vec<ReservationId>,
 }
@@ -87,11 +133,15 @@ impl Person {
     }
 
     fn deed(&mut self) -> Command {
-        let (advertiser, account) = self.accounts[self.random.usize(..self.accounts.len())];
+        let which = self.random.usize(..self.accounts.len());
+        let (advertiser, account) = self.accounts[which];
         let amount = self.random.i64(1..400);
         match self.random.u8(..10) {
             0..2 => Command::RecordPayment(payment(account, amount)),
-            2..6 => Command::ReserveBudget(order(advertiser, amount)),
+            2..6 => Command::ReserveBudget(ReserveBudget {
+                line_item: self.line_items[which],
+                ..order(advertiser, amount)
+            }),
             6..8 if !self.holds.is_empty() => {
                 let hold = self.holds[self.random.usize(..self.holds.len())];
                 Command::ReleaseReservation(ReleaseReservation {
@@ -124,17 +174,24 @@ async fn until_decided(store: &Store, command: &Command, request: Uuid) -> Decis
     panic!("contention without end");
 }
 
+/// The same for commands of our own, which are repeated as they are.
+async fn until_done(store: &Store, command: &Command) -> Outcome {
+    for _ in 0..20 {
+        let submission = billing_store::Submission::internal(command.clone());
+        match store.submit(submission).await {
+            Ok(decision) => return decision.unwrap(),
+            Err(StoreError::Storage(error)) if error.is_retryable() => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    panic!("contention without end");
+}
+
 async fn expire(store: &Store) {
     let now = store.clock().now();
     let due = store.due_reservations(now, 100).await.unwrap();
     if !due.is_empty() {
-        let command = Command::ExpireReservations(due);
-        let submission = billing_store::Submission::internal(command);
-        match store.submit(submission).await {
-            Ok(decision) => drop(decision.unwrap()),
-            Err(StoreError::Storage(error)) if error.is_retryable() => {}
-            Err(error) => panic!("{error:?}"),
-        }
+        until_done(store, &Command::ExpireReservations(due)).await;
     }
 }
 
@@ -156,7 +213,13 @@ async fn replay(bench: &Bench, accounts: &[(AdvertiserId, AccountId)]) {
     let mut stored: BTreeMap<_, LedgerAccount> = BTreeMap::new();
     let platform = BalancesOf::Platform(crate::support::inr(0).currency);
     let owners = accounts.iter().map(|(_, id)| BalancesOf::Account(*id));
-    for of in owners.chain([platform]) {
+    let publishers = store
+        .list_accounts(&AccountFilter::default(), None, 100)
+        .await
+        .unwrap();
+    let publishers = publishers.iter().filter(|account| !account.is_advertiser());
+    let publishers = publishers.map(|account| BalancesOf::Account(account.id));
+    for of in owners.chain([platform]).chain(publishers) {
         for row in store.balances(of).await.unwrap().unwrap().rows {
             stored.insert(row.key.id(), row);
         }

@@ -1,14 +1,21 @@
 //! A store of one test, and short ways to ask it.
 
 use billing_domain::account::{Account, Mode, OpenAccount, OpsRef};
+use billing_domain::catalogue::Catalogue;
+use billing_domain::delivery::{DeliveryCounts, DeliveryKey, DeliveryRow};
 use billing_domain::payment::{RecordPayment, Recorded};
+use billing_domain::rate_delivery::RateDelivery;
 use billing_domain::reserve::{ReserveBudget, Reserved};
+use billing_domain::rev_share::RevShare;
+use billing_domain::settle_unfunded::SettleUnfunded;
+use billing_domain::terms::{OverdeliveryPolicy, PricingModel, Terms};
 use billing_domain::{Outcome, Refusal};
 use billing_store::{
     Command, Decision, Finding, Report, Store, StoreError, StoreOptions, Submission, Summary,
 };
 use cleave_kernel::{
-    AccountId, AdvertiserId, Clock, Currency, LineItemId, ManualClock, Micros, Money, SystemClock,
+    AccountId, AdUnitId, AdvertiserId, CampaignId, Clock, Currency, GameId, LineItemId,
+    ManualClock, Micros, Money, Ppm, PublisherId, RevShareId, SystemClock, Timestamp,
 };
 use cleave_storage::testing::TestDatabase;
 use cleave_storage::{Database, FeedSignal, migrate};
@@ -70,6 +77,60 @@ impl Bench {
         (advertiser, account)
     }
 
+    /// An open publisher.
+    pub(crate) async fn publisher(&self) -> PublisherId {
+        let publisher = PublisherId::generate();
+        let command = Command::OpenAccount(OpenAccount {
+            ops_ref: OpsRef::Publisher(publisher),
+            mode: Mode::Prepaid,
+            ..opening(AdvertiserId::generate(), 0)
+        });
+        ask(self.store(), command, Uuid::now_v7())
+            .await
+            .unwrap()
+            .unwrap();
+        publisher
+    }
+
+    /// A line item of an advertiser on a publisher's ad unit, whose delivery can be rated.
+    pub(crate) fn rated(
+        &self,
+        advertiser: AdvertiserId,
+        publisher: PublisherId,
+        seed: u64,
+    ) -> Rated {
+        let (line_item, ad_unit) = (LineItemId::generate(), AdUnitId::generate());
+        let mut catalogue = Catalogue::new(self.store().zone().clone());
+        catalogue.learn_terms(Terms {
+            line_item,
+            version: 1,
+            campaign: CampaignId::generate(),
+            advertiser,
+            currency: inr(0).currency,
+            model: PricingModel::Cpc,
+            rate: 3,
+            unit: 2,
+            billing_cap: (seed % 2 == 0).then_some(Micros::new(250)),
+            overdelivery: OverdeliveryPolicy::PlatformAbsorbs,
+            effective_at: Timestamp::EPOCH,
+        });
+        let share = RevShare {
+            id: RevShareId::generate(),
+            version: 1,
+            ad_unit,
+            game: GameId::generate(),
+            publisher,
+            share: Ppm::new(700_001).unwrap(),
+        };
+        let end = Timestamp::from_micros(i64::MAX);
+        catalogue.learn_share(share, Timestamp::EPOCH, end);
+        Rated {
+            line_item,
+            ad_unit,
+            catalogue,
+        }
+    }
+
     /// What a check of the whole ledger finds.
     pub(crate) async fn verify(&self) -> (Summary, Vec<Finding>) {
         let (reports, mut received) = mpsc::channel(16);
@@ -90,6 +151,49 @@ impl Bench {
     pub(crate) async fn close(self) {
         for store in self.stores {
             store.close().await.unwrap();
+        }
+    }
+}
+
+/// A line item whose delivery can be rated.
+pub(crate) struct Rated {
+    pub(crate) line_item: LineItemId,
+    ad_unit: AdUnitId,
+    catalogue: Catalogue,
+}
+
+impl Rated {
+    /// One hour of delivery, as counted by now.
+    pub(crate) fn row(&mut self, hour: u64, revision: i64, clicks: i64) -> RateDelivery {
+        let hour = Timestamp::EPOCH.plus(Duration::from_secs(
+            1_700_000_000 / 3600 * 3600 + hour * 3600,
+        ));
+        let row = DeliveryRow {
+            key: DeliveryKey {
+                source: "bank".to_owned(),
+                line_item: self.line_item,
+                terms_version: 1,
+                ad_unit: self.ad_unit,
+                hour,
+            },
+            revision,
+            counts: DeliveryCounts {
+                impressions: clicks,
+                clicks,
+                ..DeliveryCounts::default()
+            },
+        };
+        RateDelivery {
+            rows: self.catalogue.prepare(vec![row]),
+            progress: None,
+        }
+    }
+
+    /// The decision on what nothing covered.
+    pub(crate) const fn settlement(&self) -> SettleUnfunded {
+        SettleUnfunded {
+            line_item: self.line_item,
+            unfunded_before: Timestamp::from_micros(i64::MAX),
         }
     }
 }
