@@ -17,8 +17,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const PEOPLE: usize = 64;
-const DEEDS: usize = 30;
-const REPORTS: i64 = 40;
+const DEEDS: usize = 20;
+const REPORTS: i64 = 25;
 const HOT_ACCOUNTS: usize = 3;
 const LIMIT: i64 = 500;
 
