@@ -304,3 +304,24 @@ async fn given_parties_with_and_without_accounts_when_asked_at_once_then_both_ar
     assert_eq!(answer.standings[1].available_micros, 700);
     assert!(answer.revision > 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_money_that_came_meanwhile_when_an_opening_is_repeated_then_the_answer_is_the_first()
+{
+    let server = Server::start().await;
+    let request = opening(&AdvertiserId::generate().to_string());
+    let first = server.client.open_account(request.clone()).await.unwrap();
+    let account = first.account.as_ref().unwrap();
+    assert_eq!(account.standing(), AccountStanding::OnHold);
+    server
+        .client
+        .record_payment(payment(&account.id, 1_000))
+        .await
+        .unwrap();
+    let again = server.client.open_account(request).await.unwrap();
+    assert_eq!(again, first);
+    assert_eq!(
+        server.account(&account.id).await.standing(),
+        AccountStanding::Active
+    );
+}

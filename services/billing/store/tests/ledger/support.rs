@@ -110,7 +110,7 @@ impl Bench {
             model: PricingModel::Cpc,
             rate: 3,
             unit: 2,
-            billing_cap: (seed % 2 == 0).then_some(Micros::new(250)),
+            billing_cap: seed.is_multiple_of(2).then_some(Micros::new(250)),
             overdelivery: OverdeliveryPolicy::PlatformAbsorbs,
             effective_at: Timestamp::EPOCH,
         });

@@ -30,14 +30,16 @@ async fn given_an_account_with_everything_when_written_then_it_reads_back() {
             ends_at: Timestamp::from_micros(i64::MAX),
         });
         let done = ask(store, set, Uuid::now_v7()).await.unwrap().unwrap();
-        let Outcome::Account(changed) = done else {
+        let Outcome::Changed(changed) = done else {
             panic!("{done:?}")
         };
-        assert_eq!(account(store, id).await, *changed, "{:?}", bench.database);
+        assert_eq!(changed.standing, Standing::Stop);
+        let changed = changed.account;
+        assert_eq!(account(store, id).await, changed, "{:?}", bench.database);
         assert_eq!(changed.version, 2);
         let everyone = AccountFilter::default();
         let listed = store.list_accounts(&everyone, None, 10).await.unwrap();
-        assert_eq!(listed, [*changed]);
+        assert_eq!(listed, [changed]);
         bench.close().await;
     }
 }
