@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::{import, statement, verify};
+use crate::up::UpArgs;
+use crate::{import, statement, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -15,10 +16,14 @@ use crate::{import, statement, verify};
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    up: UpArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve both sides on this machine until Ctrl-C.
+    Up(UpArgs),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
@@ -51,11 +56,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         .block_on(dispatch(cli))
 }
 
+/// Each verb is boxed: their futures are large and only one of them runs.
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Some(Command::Import(Import::Delivery(args))) => import::delivery(args).await,
-        Some(Command::Statement(args)) => statement::statement(args).await,
-        Some(Command::Verify(args)) => verify::verify(args).await,
-        None => todo!(),
+        Some(Command::Up(args)) => Box::pin(up::up(args)).await,
+        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(args)).await,
+        Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
+        Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
+        None => Box::pin(up::up(cli.up)).await,
     }
 }

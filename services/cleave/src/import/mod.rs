@@ -7,7 +7,6 @@
 mod decimal;
 mod ensure;
 mod fault;
-mod ids;
 mod lines;
 mod map;
 mod plan;

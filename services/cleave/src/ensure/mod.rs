@@ -1,8 +1,11 @@
-//! Brings about that everything a plan names exists: what is there is left as it is, what is missing is created.
+//! Brings about that things exist: what is there is left as it is, what is missing is created.
 //!
-//! Ids follow from names, so asking by id finds what an earlier import created, however far it came.
+//! The caller chooses the ids, by [`ids`] from names, so asking by id finds what an earlier run created, however
+//! far it came. Import and sample network stand on this.
 
 mod buyers;
+mod enabling;
+pub(crate) mod ids;
 mod sellers;
 
 use std::future::Future;
@@ -13,33 +16,20 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use operations_client::CallError;
 use tonic::Code;
 
-use super::map::{Map, MapFault};
-use super::plan::Plan;
-use super::report::Report;
+pub(crate) use self::buyers::{advertiser, campaign, line_item, opening_payment};
+pub(crate) use self::enabling::{approved, enabled};
+pub(crate) use self::sellers::{ad_unit, game, publisher, share};
 use crate::output;
-use crate::peers::Peers;
 
 /// How many calls are out at once.
 const AT_ONCE: usize = 16;
-/// How long Billing may take to open an account.
+/// How long a state may take to come about.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the state is looked at meanwhile.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// Creates what is missing.
-pub(super) async fn all(peers: &Peers, map: &Map, plan: &Plan, report: &mut Report) -> Result<()> {
-    let created = &mut report.created;
-    created.advertisers = buyers::advertisers(peers, map, plan).await?;
-    created.publishers = sellers::publishers(&peers.operations, map, plan).await?;
-    created.games = sellers::games(&peers.operations, plan).await?;
-    created.ad_units = sellers::ad_units(&peers.operations, plan).await?;
-    created.campaigns = buyers::campaigns(&peers.operations, map, plan).await?;
-    created.line_items = buyers::line_items(&peers.operations, map, plan).await?;
-    Ok(())
-}
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Does one thing for each item, several at once; counts those that it was done for anew.
-async fn each<T, Fut>(
+pub(crate) async fn each<T, Fut>(
     what: &'static str,
     items: impl ExactSizeIterator<Item = T>,
     ensure: impl Fn(T) -> Fut,
@@ -69,7 +59,7 @@ fn found<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
 }
 
 /// Looks again and again until there is what is waited for.
-async fn until<T, Fut>(what: &str, look: impl Fn() -> Fut) -> Result<T>
+pub(crate) async fn until<T, Fut>(what: &str, look: impl Fn() -> Fut) -> Result<T>
 where
     Fut: Future<Output = Result<Option<T>>>,
 {
@@ -93,8 +83,4 @@ where
 /// The thing that an answer always has.
 fn answered<T>(thing: Option<T>) -> Result<T> {
     thing.context("the answer lacks its resource")
-}
-
-fn sound(fault: MapFault) -> anyhow::Error {
-    anyhow::anyhow!("the map: {fault}")
 }
