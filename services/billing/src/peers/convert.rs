@@ -28,13 +28,12 @@ fn missing(field: &'static str) -> Malformed {
     malformed(field, "is missing")
 }
 
-/// A revenue share and the span in which it holds, as far as is known.
+/// A revenue share, from when it holds, and an instant at which it does.
 #[derive(Debug, Clone)]
 pub(crate) struct ShareSpan {
     pub(crate) at: Timestamp,
     pub(crate) share: RevShare,
     pub(crate) from: Timestamp,
-    pub(crate) until: Option<Timestamp>,
 }
 
 pub(crate) fn delivery_row(row: pb::DeliveryRow) -> Result<DeliveryRow, Malformed> {
@@ -117,7 +116,6 @@ pub(crate) fn share(resolved: &pb::ResolvedRevShare) -> Result<ShareSpan, Malfor
     let id = resolved.rev_share_id.parse();
     let game = resolved.game_id.parse();
     let publisher = resolved.publisher_id.parse();
-    let until = resolved.until_time.as_ref();
     Ok(ShareSpan {
         at: time("time", resolved.time.as_ref())?,
         share: RevShare {
@@ -130,7 +128,6 @@ pub(crate) fn share(resolved: &pb::ResolvedRevShare) -> Result<ShareSpan, Malfor
                 .map_err(|error| malformed("share_ppm", error))?,
         },
         from: time("effective_time", resolved.effective_time.as_ref())?,
-        until: until.map(|at| time("until_time", Some(at))).transpose()?,
     })
 }
 

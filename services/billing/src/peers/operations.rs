@@ -17,7 +17,7 @@ use tonic::Code;
 const ROWS: i32 = 5000;
 /// Keys in one lookup.
 const KEYS: usize = 1000;
-/// Where the span of a share ends at least: just after the instant that it was asked for.
+/// The span in which a share is known ends just after the instant that it was asked for.
 const MOMENT: Duration = Duration::from_micros(1);
 
 /// Calls Operations. Clones share the channel.
@@ -136,16 +136,11 @@ impl Operations {
 }
 
 impl ShareSpan {
-    /// Takes the share in. It is final for the instant asked for, and for all others up to `settled`: a version
-    /// published later holds from then on at the earliest.
-    pub(crate) fn teach(self, catalogue: &mut Catalogue, settled: Timestamp) {
-        let asked = self.at.plus(MOMENT);
-        let until = self.until.map_or(settled, |until| until.min(settled));
-        if until > self.at {
-            catalogue.learn_share(self.share, self.from, until);
-        } else {
-            catalogue.learn_share(self.share, self.at, asked);
-        }
+    /// Takes the share in: final from its beginning through the instant asked for, at which there is delivery, because
+    /// Operations refuses a version that would change what delivery has earned. What holds later is asked for later.
+    pub(crate) fn teach(self, catalogue: &mut Catalogue) {
+        let until = self.at.plus(MOMENT);
+        catalogue.learn_share(self.share, self.from.min(self.at), until);
     }
 }
 

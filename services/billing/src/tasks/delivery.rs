@@ -73,7 +73,7 @@ async fn take_in(rater: &Rater, batch: Batch) -> anyhow::Result<()> {
         as_of,
         watermarks: batch.watermarks,
     };
-    let report = rater.rate(batch.rows, as_of, Some(progress)).await?;
+    let report = rater.rate(batch.rows, Some(progress)).await?;
     count(report);
     let lag = rater.app().clock().now().since(as_of);
     gauge!("billing_rating_lag_seconds").set(lag.as_secs_f64());

@@ -24,8 +24,7 @@ async fn tick(rater: &Rater, period: Duration) -> anyhow::Result<Report> {
     let tried = u64::try_from(rows.len())?;
     let mut rated = 0;
     if tried > 0 {
-        let as_of = store.delivery_progress().await?.as_of;
-        let report = rater.rate(rows, as_of, None).await?;
+        let report = rater.rate(rows, None).await?;
         count(report);
         rated = report.rated;
     }

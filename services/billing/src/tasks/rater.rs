@@ -7,7 +7,7 @@ use billing_domain::catalogue::Catalogue;
 use billing_domain::delivery::DeliveryRow;
 use billing_domain::rate_delivery::RateReport;
 use billing_domain::rating_set::Progress;
-use cleave_kernel::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -37,28 +37,47 @@ impl Rater {
         &self.operations
     }
 
-    /// Rates rows that Operations had read by `as_of`. Those whose terms or share nobody knows are parked.
+    /// Rates rows. Those whose terms or share nobody knows are parked.
     pub(crate) async fn rate(
         &self,
         rows: Vec<DeliveryRow>,
-        as_of: Timestamp,
         progress: Option<Progress>,
     ) -> anyhow::Result<RateReport> {
-        let unknown = self.catalogue.lock().await.unknown(&rows);
-        let terms: Vec<_> = unknown.terms.into_iter().collect();
-        let shares: Vec<_> = unknown.shares.into_iter().collect();
+        // A share is known up to an hour: asking for the latest hours answers the earlier ones but for those before the
+        // latest change, and so on.
+        for latest in [true, true, false] {
+            if !self.learn(&rows, latest).await? {
+                break;
+            }
+        }
+        let rows = self.catalogue.lock().await.prepare(rows);
+        Ok(self.app.rate_delivery(rows, progress).await?)
+    }
+
+    /// Asks for what the rows need and is not known, of the shares only for the latest hour of each ad unit when
+    /// `latest`. Answers whether anything was unknown.
+    async fn learn(&self, rows: &[DeliveryRow], latest: bool) -> anyhow::Result<bool> {
+        let unknown = self.catalogue.lock().await.unknown(rows);
+        let shares = if latest {
+            // In the order of the hours of each ad unit, so the last one stays.
+            let latest: BTreeMap<_, _> = unknown.shares.into_iter().collect();
+            latest.into_iter().collect()
+        } else {
+            Vec::from_iter(unknown.shares)
+        };
+        let terms = Vec::from_iter(unknown.terms);
+        if terms.is_empty() && shares.is_empty() {
+            return Ok(false);
+        }
         let terms = self.operations.terms(&terms).await?;
         let shares = self.operations.shares(&shares).await?;
-        let rows = {
-            let mut catalogue = self.catalogue.lock().await;
-            terms
-                .into_iter()
-                .for_each(|terms| catalogue.learn_terms(terms));
-            shares
-                .into_iter()
-                .for_each(|share| share.teach(&mut catalogue, as_of));
-            catalogue.prepare(rows)
-        };
-        Ok(self.app.rate_delivery(rows, progress).await?)
+        let mut catalogue = self.catalogue.lock().await;
+        for terms in terms {
+            catalogue.learn_terms(terms);
+        }
+        for share in shares {
+            share.teach(&mut catalogue);
+        }
+        Ok(true)
     }
 }
