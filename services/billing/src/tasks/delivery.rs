@@ -40,29 +40,34 @@ async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
         let Some(arrived) = arrived else {
             return Ok(());
         };
-        match read(arrived) {
-            Ok(batch) => take_in(rater, batch).await?,
-            Err(error) => return start_over(rater, error).await,
+        let (batch, fault) = read(arrived);
+        if let Some(batch) = batch {
+            take_in(rater, batch).await?;
+            session.progress();
         }
-        session.progress();
+        if let Some(fault) = fault {
+            return start_over(rater, fault).await;
+        }
     }
 }
 
-/// Reads messages that arrived together as one.
-fn read(arrived: Vec<Result<WatchDeliveryResponse, CallError>>) -> Result<Batch, StreamError> {
+/// Reads messages that arrived together as one, up to the first that cannot be read: nothing after it may be taken in,
+/// or its rows would be passed over.
+fn read(
+    arrived: Vec<Result<WatchDeliveryResponse, CallError>>,
+) -> (Option<Batch>, Option<StreamError>) {
     let mut whole: Option<Batch> = None;
     for message in arrived {
         let next = match message.map_err(StreamError::from).and_then(Batch::read) {
             Ok(next) => next,
-            // What came before the fault is taken in; the fault comes again.
-            Err(error) => return whole.ok_or(error),
+            Err(fault) => return (whole, Some(fault)),
         };
         whole = Some(match whole {
             Some(batch) => batch.followed_by(next),
             None => next,
         });
     }
-    whole.ok_or(StreamError::Corrupted)
+    (whole, None)
 }
 
 async fn take_in(rater: &Rater, batch: Batch) -> anyhow::Result<()> {

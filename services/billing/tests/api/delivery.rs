@@ -49,17 +49,17 @@ impl Pair {
             line_item: new_id("line"),
             ad_unit: new_id("unit"),
         };
-        pair.publish_share(&pair.ad_unit);
+        pair.publish_share(700_000, -1000);
         pair
     }
 
-    fn publish_share(&self, ad_unit: &str) {
+    fn publish_share(&self, share_ppm: i64, from: i64) {
         self.operations.publish_share(ShareVersion {
-            ad_unit_id: ad_unit.to_owned(),
+            ad_unit_id: self.ad_unit.clone(),
             publisher_id: self.publisher.ops_ref.clone(),
             game_id: new_id("game"),
-            share_ppm: 700_000,
-            effective_time: instant(-1000),
+            share_ppm,
+            effective_time: instant(from),
         });
     }
 
@@ -179,6 +179,24 @@ async fn delivery_becomes_charges_and_earnings_and_corrections_reverse() {
         let summary = pair.server.verified().await;
         assert_eq!((summary.bucket_count, summary.row_count), (1, 24));
     }
+}
+
+#[tokio::test]
+async fn each_hour_earns_by_the_share_that_held_then() {
+    let pair = Pair::start(10_000).await;
+    pair.publish_terms(1, 10);
+    pair.operations.report([pair.row(15, 1, 10)]);
+    pair.rated(100).await;
+    // A version from a later hour on, published while the hours between have no delivery yet.
+    pair.publish_share(500_000, 16);
+    pair.operations.report(
+        (0..24)
+            .filter(|hour| *hour != 15)
+            .map(|hour| pair.row(hour, 1, 10)),
+    );
+    pair.rated(2400).await;
+    assert_eq!(pair.earned().await, 16 * 70 + 8 * 50);
+    assert_eq!(pair.server.verified().await.bucket_count, 2);
 }
 
 #[tokio::test]
