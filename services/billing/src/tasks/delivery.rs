@@ -23,10 +23,10 @@ pub(crate) fn task(rater: Rater) -> StreamTask {
 }
 
 async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
-    let from = rater.app().store().delivery_progress().await?;
+    let mut token = rater.app().store().delivery_progress().await?.resume_token;
     let opened = tokio::select! {
         () = session.stopped() => return Ok(()),
-        opened = rater.operations().watch_delivery(from.resume_token) => opened,
+        opened = rater.operations().watch_delivery(token.clone()) => opened,
     };
     let mut messages = match opened {
         Ok(messages) => messages.ready_chunks(MESSAGES),
@@ -42,7 +42,14 @@ async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
         };
         let (batch, fault) = read(arrived);
         if let Some(batch) = batch {
-            take_in(rater, batch).await?;
+            let as_of = batch.as_of;
+            // A heartbeat that brings nothing is not worth a transaction.
+            if batch.resume_token != token || !batch.watermarks.is_empty() {
+                token.clone_from(&batch.resume_token);
+                take_in(rater, batch).await?;
+            }
+            let lag = rater.app().clock().now().since(as_of);
+            gauge!("billing_rating_lag_seconds").set(lag.as_secs_f64());
             session.progress();
         }
         if let Some(fault) = fault {
@@ -71,17 +78,14 @@ fn read(
 }
 
 async fn take_in(rater: &Rater, batch: Batch) -> anyhow::Result<()> {
-    let as_of = batch.as_of;
     let progress = Progress {
         resume_token: batch.resume_token,
         revision: batch.revision,
-        as_of,
+        as_of: batch.as_of,
         watermarks: batch.watermarks,
     };
     let report = rater.rate(batch.rows, Some(progress)).await?;
     count(report);
-    let lag = rater.app().clock().now().since(as_of);
-    gauge!("billing_rating_lag_seconds").set(lag.as_secs_f64());
     Ok(())
 }
 
