@@ -7,6 +7,7 @@ use super::page::Page;
 use crate::app::{App, Error};
 use billing_domain::bucket::BucketKey;
 use billing_domain::delivery::RowId;
+use billing_store::Earnings;
 use cleave_contracts::billing::v1 as pb;
 use cleave_contracts::billing::v1::spend_service_server::SpendService;
 use cleave_storage::filter_hash;
@@ -25,6 +26,14 @@ impl Spends {
     pub const fn new(app: App) -> Self {
         Self { app }
     }
+}
+
+/// What earnings are listed in the order of: month, game or ad unit, currency.
+type EarningsKey = (i32, Uuid, String);
+
+fn key(earnings: &Earnings) -> EarningsKey {
+    let currency = earnings.currency.code().to_owned();
+    (earnings.period.index(), earnings.subject, currency)
 }
 
 #[async_trait]
@@ -52,7 +61,7 @@ impl SpendService for Spends {
             message.end_period.as_bytes(),
             &message.group_by.to_be_bytes(),
         ]);
-        let page: Page<usize> =
+        let page: Page<EarningsKey> =
             Page::read(message.page_size, &message.page_token, hash).map_err(Error::from)?;
         let store = self.app.store();
         let rated_through = store.rated_through().await.map_err(Error::from)?;
@@ -60,15 +69,14 @@ impl SpendService for Spends {
             .publisher_earnings(&filter)
             .await
             .map_err(Error::from)?;
-        let from = page.after.unwrap_or(0);
+        let after = |earnings: &Earnings| page.after.as_ref().is_none_or(|at| key(earnings) > *at);
         let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-        let numbered = earnings.into_iter().enumerate();
-        let mut shown: Vec<_> = numbered.skip(from).take(limit).collect();
-        let next_page_token = page.cut(&mut shown, |(index, _)| index + 1)?;
+        let mut shown: Vec<_> = earnings.into_iter().filter(after).take(limit).collect();
+        let next_page_token = page.cut(&mut shown, key)?;
         Ok(Response::new(pb::GetPublisherEarningsResponse {
             earnings: shown
                 .iter()
-                .map(|(_, earnings)| convert::earning(earnings, filter.group_by))
+                .map(|earnings| convert::earning(earnings, filter.group_by))
                 .collect(),
             next_page_token,
             rated_through_time: rated_through.map(value::time),
