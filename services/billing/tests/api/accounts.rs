@@ -325,3 +325,24 @@ async fn given_money_that_came_meanwhile_when_an_opening_is_repeated_then_the_an
         AccountStanding::Active
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_an_account_when_opened_on_other_terms_then_the_one_there_is_told() {
+    let server = Server::start().await;
+    let owner = AdvertiserId::generate().to_string();
+    let account = server.open(opening(&owner)).await;
+    let same = server.open(opening(&owner)).await;
+    assert_eq!(same.id, account.id);
+    let dollars = pb::OpenAccountRequest {
+        currency_code: "USD".to_owned(),
+        ..opening(&owner)
+    };
+    let error = refused(
+        server.client.open_account(dollars).await,
+        Code::AlreadyExists,
+        "ACCOUNT_ALREADY_EXISTS",
+    );
+    assert_eq!(error.metadata["account_id"], account.id);
+    assert_eq!(error.metadata["currency_code"], "INR");
+    assert_eq!(error.metadata["mode"], "PREPAID");
+}

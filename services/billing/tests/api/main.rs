@@ -5,6 +5,7 @@
 mod accounts;
 mod bad_input;
 mod delivery;
+mod engines;
 mod faults;
 mod ledger;
 mod reservations;
