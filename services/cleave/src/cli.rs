@@ -37,6 +37,8 @@ enum Command {
 enum Import {
     /// Bring in a network's delivery report: a CSV file, and a map that says what its columns mean.
     Delivery(import::DeliveryArgs),
+    /// Print a map that explains every key, to be edited.
+    Example,
 }
 
 /// How results are printed.
@@ -61,6 +63,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::Up(args)) => Box::pin(up::up(args)).await,
         Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(args)).await,
+        Some(Command::Import(Import::Example)) => {
+            print!("{}", import::EXAMPLE_MAP);
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
         None => Box::pin(up::up(cli.up)).await,

@@ -122,7 +122,7 @@ pub(super) const BUYERS: &[Buyer] = &[
         domain: "kettleandleaf.example",
         category: "food",
         mode: AccountMode::Prepaid,
-        opening_payment_micros: 120 * RUPEE,
+        opening_payment_micros: 150 * RUPEE,
         credit_limit_micros: 0,
         net_days: 0,
         campaigns: &[Order {
@@ -215,7 +215,7 @@ pub(super) const BUYERS: &[Buyer] = &[
                 name: "Trail runners",
                 items: &[Item {
                     monthly_cap_micros: Some(900 * RUPEE),
-                    ..item("Capped reach", PricingModel::Cpm, 90_000_000, 800, &[2, 7])
+                    ..item("Capped reach", PricingModel::Cpm, 90_000_000, 110, &[2, 7])
                 }],
             },
         ],

@@ -233,3 +233,101 @@ fn first_difference(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billing_domain::delivery::{DeliveryCounts, DeliveryKey};
+    use billing_domain::rev_share::RevShare;
+    use billing_domain::terms::{OverdeliveryPolicy, Terms};
+    use cleave_kernel::{
+        AdUnitId, AdvertiserId, CampaignId, Currency, GameId, Ppm, PublisherId, RevShareId,
+        Timestamp,
+    };
+    use std::sync::Arc;
+
+    /// One row of 1000 impressions at the golden rate.
+    fn delivery() -> Delivery {
+        let (line_item, ad_unit) = (LineItemId::generate(), AdUnitId::generate());
+        let hour = Timestamp::from_micros(1_767_225_600_000_000);
+        let terms = Terms {
+            line_item,
+            version: 1,
+            campaign: CampaignId::generate(),
+            advertiser: AdvertiserId::generate(),
+            currency: Currency::from_code("INR").expect("it is listed"),
+            model: PricingModel::Cpm,
+            rate: 1_234_567,
+            unit: 1000,
+            billing_cap: None,
+            overdelivery: OverdeliveryPolicy::PlatformAbsorbs,
+            effective_at: hour,
+        };
+        let share = RevShare {
+            id: RevShareId::generate(),
+            version: 1,
+            ad_unit,
+            game: GameId::generate(),
+            publisher: PublisherId::generate(),
+            share: Ppm::new(700_000).expect("it is a share"),
+        };
+        let key = DeliveryKey {
+            source: "test".to_owned(),
+            line_item,
+            terms_version: 1,
+            ad_unit,
+            hour,
+        };
+        let counts = DeliveryCounts {
+            impressions: 1000,
+            ..DeliveryCounts::default()
+        };
+        let mut delivery = Delivery::default();
+        delivery.rows.push((key, counts));
+        delivery.terms.insert((line_item, 1), Arc::new(terms));
+        delivery.shares.insert((ad_unit, hour), Arc::new(share));
+        delivery
+    }
+
+    fn rate(delivery: &Delivery) -> Result<BTreeMap<BucketKey, Values>, Difference> {
+        expected(delivery, &TimeZone::UTC).expect("the amounts fit")
+    }
+
+    #[test]
+    fn a_micro_too_much_is_found_with_its_bucket() {
+        let right = rate(&delivery());
+        let right = right.expect("everything is known");
+        assert_eq!(first_difference(&right, &right), None);
+
+        let mut wrong = right.clone();
+        let (key, values) = wrong.iter_mut().next().expect("there is a bucket");
+        let key = key.to_string();
+        values.insert("earning_micros", "864197".to_owned());
+        let difference = first_difference(&right, &wrong).expect("they differ");
+        assert_eq!(difference.row, key);
+        assert_eq!(
+            (difference.expected, difference.found),
+            ("864196".to_owned(), "864197".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_bucket_too_many_or_too_few_is_found() {
+        let some = rate(&delivery()).expect("everything is known");
+        let none = BTreeMap::new();
+        let missing = first_difference(&some, &none).expect("they differ");
+        assert_eq!(missing.found, "missing");
+        let invented = first_difference(&none, &some).expect("they differ");
+        assert_eq!(invented.expected, "without delivery");
+    }
+
+    #[test]
+    fn a_row_without_terms_has_to_be_parked() {
+        let mut delivery = delivery();
+        delivery.terms.clear();
+        let difference = rate(&delivery).expect_err("it cannot be rated");
+        assert_eq!(difference.field, "terms");
+        delivery.parked.insert(delivery.rows[0].0.clone());
+        assert_eq!(rate(&delivery), Ok(BTreeMap::new()));
+    }
+}
