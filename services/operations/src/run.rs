@@ -134,8 +134,11 @@ fn with_services(host: HostBuilder, app: &App, watching: &Watching) -> HostBuild
         )))
 }
 
-/// Does what nobody asks for. Billing is called from here only.
+/// Does what nobody asks for. Billing is called from here only; without an address of it nothing is.
 fn with_tasks(host: HostBuilder, app: &App, settings: &Settings) -> anyhow::Result<HostBuilder> {
+    if settings.peers.billing.is_empty() {
+        return Ok(host);
+    }
     let mesh = Mesh::builder(cleave_contracts::POLICIES)
         .caller(Operations::NAME)
         .peer(billing_client::PEER, &settings.peers.billing)
@@ -153,7 +156,11 @@ fn with_tasks(host: HostBuilder, app: &App, settings: &Settings) -> anyhow::Resu
         leases,
     );
     let relay = tasks::outbox::task(app.clone(), billing, settings.peers.outbox_period, outbox);
-    Ok(host.task(accounts).task(keeper).task(relay))
+    Ok(host
+        .task(accounts)
+        .task(keeper)
+        .task(relay)
+        .state("peers", move || serde_json::json!(mesh.state())))
 }
 
 async fn connect(settings: &Settings) -> anyhow::Result<Database> {

@@ -7,7 +7,7 @@ use cleave_contracts::operations::v1 as pb;
 use cleave_contracts::operations::v1::catalog_change::Subject as WireSubject;
 use cleave_contracts::operations::v1::catalog_service_server::CatalogService;
 use cleave_contracts::types::v1::PartyKind;
-use cleave_kernel::{AdUnitId, Timestamp, Violation};
+use cleave_kernel::{AdUnitId, Timestamp, Violation, Violations};
 use cleave_storage::feed::{FeedPosition, FeedWatcher};
 use cleave_storage::{ResumeToken, TokenError, filter_hash};
 use futures::Stream;
@@ -16,7 +16,7 @@ use operations_store::catalog::Subject;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::line_item::require_batch;
+use super::request::batch;
 use super::{Watching, campaign, convert, reply, rev_share, terms};
 use crate::app::{App, Error};
 
@@ -51,13 +51,7 @@ impl Catalog {
         &self,
         message: pb::BatchGetPartiesRequest,
     ) -> Result<pb::BatchGetPartiesResponse, Error> {
-        require_batch("ids", message.ids.len())?;
-        let ids: Vec<Party> = message
-            .ids
-            .iter()
-            .enumerate()
-            .map(|(index, id)| party(id).map_err(|fault| fault.at(index).under("ids")))
-            .collect::<Result<_, Violation>>()?;
+        let ids: Vec<Party> = batch("ids", &message.ids, |id| Ok(party(id)?))?;
         let mut answer = pb::BatchGetPartiesResponse::default();
         for (id, found) in message
             .ids
@@ -79,21 +73,7 @@ impl Catalog {
         &self,
         message: pb::BatchGetRevShareRequest,
     ) -> Result<pb::BatchGetRevShareResponse, Error> {
-        require_batch("queries", message.queries.len())?;
-        let queries: Vec<(AdUnitId, Timestamp)> = message
-            .queries
-            .iter()
-            .enumerate()
-            .map(|(index, query)| {
-                let read = || {
-                    Ok((
-                        convert::id("ad_unit_id", &query.ad_unit_id)?,
-                        convert::instant("time", query.time)?,
-                    ))
-                };
-                read().map_err(|fault: Violation| fault.at(index).under("queries"))
-            })
-            .collect::<Result<_, Violation>>()?;
+        let queries: Vec<(AdUnitId, Timestamp)> = batch("queries", &message.queries, query)?;
         let resolved = self.app.resolve_rev_shares(&queries).await?;
         let mut answer = pb::BatchGetRevShareResponse::default();
         for (query, found) in message.queries.into_iter().zip(resolved) {
@@ -230,6 +210,13 @@ fn start(token: &str, position: &FeedPosition) -> Result<i64, Error> {
     ResumeToken::decode(token)
         .and_then(|token| token.check(position, feed_hash()))
         .map_err(|error: TokenError| Error::ResumeToken(error))
+}
+
+fn query(query: &pb::RevShareQuery) -> Result<(AdUnitId, Timestamp), Violations> {
+    let mut faults = Violations::new();
+    let id = faults.take(convert::id("ad_unit_id", &query.ad_unit_id));
+    let at = faults.take(convert::instant("time", query.time));
+    faults.into_result(id.zip(at))
 }
 
 fn party(text: &str) -> Result<Party, Violation> {

@@ -15,12 +15,10 @@ use tonic::{Request, Response, Status};
 use super::mask::Mask;
 use super::names::{self, Wire};
 use super::page::page;
-use super::request::{Fields, Verb, request, resource, verb, version};
+use super::request::{Fields, Verb, batch, request, resource, verb, version};
 use super::{convert, explain, reply, terms};
 use crate::app::{App, Error, LineItemView};
 
-/// Most keys of one lookup.
-pub(super) const KEYS_MAX: usize = 1000;
 const WRITTEN: [&str; 9] = [
     "display_name",
     "external_ref",
@@ -150,13 +148,7 @@ impl LineItems {
         &self,
         message: pb::BatchGetLineItemTermsRequest,
     ) -> Result<pb::BatchGetLineItemTermsResponse, Error> {
-        require_batch("keys", message.keys.len())?;
-        let keys: Vec<TermsKey> = message
-            .keys
-            .iter()
-            .enumerate()
-            .map(|(index, key)| terms::key(key).map_err(|fault| fault.at(index).under("keys")))
-            .collect::<Result<_, Violation>>()?;
+        let keys: Vec<TermsKey> = batch("keys", &message.keys, terms::key)?;
         let mut answer = pb::BatchGetLineItemTermsResponse::default();
         for (key, found) in message
             .keys
@@ -277,19 +269,6 @@ impl LineItemService for LineItems {
         message: Request<pb::ExplainLineItemRequest>,
     ) -> Result<Response<pb::ExplainLineItemResponse>, Status> {
         reply(explain::explain_line_item(&self.app, message.into_inner()).await)
-    }
-}
-
-/// Whether a lookup names a number of keys that it may.
-pub(super) fn require_batch(field: &str, count: usize) -> Result<(), Violation> {
-    match count {
-        0 => Err(Violation::required(field)),
-        1..=KEYS_MAX => Ok(()),
-        _ => Err(Violation::new(
-            field,
-            "TOO_MANY",
-            format!("at most {KEYS_MAX} may be asked for at once"),
-        )),
     }
 }
 

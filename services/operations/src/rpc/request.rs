@@ -7,6 +7,11 @@ use std::str::FromStr;
 use super::convert;
 use crate::app::{Error, Request};
 
+/// Most elements of one lookup.
+const BATCH_MAX: usize = 1000;
+/// Faults after which a lookup is read no further: a status has to fit into the trailers.
+const FAULTS_MAX: usize = 20;
+
 /// A request to change a row.
 pub(crate) struct Verb<Id> {
     /// The request.
@@ -83,6 +88,37 @@ pub(crate) use verb;
 /// The resource that a request must carry.
 pub(crate) fn resource<T>(field: &str, resource: Option<T>) -> Result<T, Violation> {
     resource.ok_or_else(|| Violation::required(field))
+}
+
+/// What the elements of a lookup name, of which there must be some and not too many.
+pub(crate) fn batch<T, U>(
+    field: &str,
+    elements: &[T],
+    read: impl Fn(&T) -> Result<U, Violations>,
+) -> Result<Vec<U>, Violations> {
+    if elements.is_empty() {
+        return Err(Violation::required(field).into());
+    }
+    if elements.len() > BATCH_MAX {
+        let most = format!("at most {BATCH_MAX} may be asked for at once");
+        return Err(Violation::new(field, "TOO_MANY", most).into());
+    }
+    let mut faults = Violations::new();
+    let mut named = Vec::with_capacity(elements.len());
+    for (index, element) in elements.iter().enumerate() {
+        match read(element) {
+            Ok(name) => named.push(name),
+            Err(found) => {
+                for fault in found {
+                    faults.push(fault.at(index).under(field));
+                }
+            }
+        }
+        if faults.iter().count() >= FAULTS_MAX {
+            break;
+        }
+    }
+    faults.into_result(Some(named))
 }
 
 /// Reads the fields of a resource and notes every one that cannot be accepted.

@@ -1,7 +1,7 @@
 //! Terms on the wire, each way.
 
 use cleave_contracts::operations::v1 as pb;
-use cleave_kernel::{Micros, Violation};
+use cleave_kernel::{Micros, Violation, Violations};
 use operations_domain::{Terms, TermsSpec};
 use operations_store::terms::TermsKey;
 
@@ -25,18 +25,21 @@ pub(super) fn spec(wanted: &pb::LineItemTerms) -> Result<TermsSpec, Violation> {
 }
 
 /// The key that names a version.
-pub(super) fn key(key: &pb::LineItemTermsKey) -> Result<TermsKey, Violation> {
+pub(super) fn key(key: &pb::LineItemTermsKey) -> Result<TermsKey, Violations> {
+    let mut faults = Violations::new();
+    let line_item_id = faults.take(convert::id("line_item_id", &key.line_item_id));
     if key.version < 1 {
-        return Err(Violation::new(
+        faults.push(Violation::new(
             "version",
             "OUT_OF_RANGE",
             "versions count from 1",
         ));
     }
-    Ok(TermsKey {
-        line_item_id: convert::id("line_item_id", &key.line_item_id)?,
+    let key = line_item_id.map(|line_item_id| TermsKey {
+        line_item_id,
         version: key.version,
-    })
+    });
+    faults.into_result(key)
 }
 
 /// A version on the wire.
