@@ -23,6 +23,8 @@ async fn given_billing_down_then_an_advertiser_waits_and_is_active_once_billing_
     assert_eq!(waiting.state(), pb::advertiser::State::PendingBilling);
 
     server.billing.server().come_up().await.unwrap();
+    // The relay waits longer with each attempt, by a clock that stands.
+    server.advance(std::time::Duration::from_secs(60));
     network.active(&server).await;
     let active = advertiser(&server, &network.advertiser_id).await;
     let account = server.billing.standing(&network.advertiser_id).unwrap();

@@ -148,7 +148,9 @@ async fn given_bad_rows_then_each_is_rejected_by_itself_with_its_reason() {
         ),
         (
             with_key(&|key| {
-                key.hour.as_mut().map(|hour| hour.seconds += 1);
+                if let Some(hour) = key.hour.as_mut() {
+                    hour.seconds += 1;
+                }
             }),
             Reason::InvalidHour,
             "key.hour",

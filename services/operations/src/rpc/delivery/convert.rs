@@ -171,14 +171,14 @@ pub(super) fn digest_range(
     let source = faults.take(optional_source("source", &message.source));
     let from = faults.take(instant("start_time", message.start_time));
     let until = faults.take(instant("end_time", message.end_time));
-    if let Some((from, until)) = from.zip(until) {
-        if until <= from || until.since(from) > DIGEST_RANGE {
-            faults.push(Violation::new(
-                "end_time",
-                "OUT_OF_RANGE",
-                "the end lies after the start, at most 62 days",
-            ));
-        }
+    if let Some((from, until)) = from.zip(until)
+        && (until <= from || until.since(from) > DIGEST_RANGE)
+    {
+        faults.push(Violation::new(
+            "end_time",
+            "OUT_OF_RANGE",
+            "the end lies after the start, at most 62 days",
+        ));
     }
     let range = source.zip(from).zip(until);
     faults.into_result(range.map(|((source, from), until)| (source, from, until)))

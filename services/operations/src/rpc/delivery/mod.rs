@@ -1,5 +1,6 @@
 //! `DeliveryService`: reports in, rows out.
 
+mod batch;
 mod convert;
 mod report;
 mod watch;
@@ -102,7 +103,7 @@ impl DeliveryService for Delivery {
         request: Request<Streaming<ReportDeliveryRequest>>,
     ) -> Result<Response<ReportDeliveryResponse>, Status> {
         let drain = &self.watching.drain;
-        report::report(&self.app, &self.intake, drain, request.into_inner())
+        report::report(&self.intake, self.app.clock(), drain, request.into_inner())
             .await
             .map(Response::new)
     }
