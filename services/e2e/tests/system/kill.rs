@@ -69,7 +69,7 @@ async fn kill_one(pair: &mut Pair, round: usize, done: &Acknowledged) -> Result<
     .await;
     // Any moment will do: the kill shall hit calls, commits and streams alike.
     sleep(Duration::from_millis(fastrand::u64(0..40))).await;
-    let victim = if round % 2 == 0 {
+    let victim = if round.is_multiple_of(2) {
         &mut pair.billing
     } else {
         &mut pair.operations
