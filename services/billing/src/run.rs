@@ -131,7 +131,10 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
             .task(tasks::delivery::task(rater.clone()))
             .task(tasks::parked_rows::task(rater, period));
     }
-    host.start().await
+    let running = host.start().await?;
+    // After the start, which installs what records the figures.
+    tasks::meter::describe();
+    Ok(running)
 }
 
 /// Operations as the tasks call it, unless this process takes in no delivery.

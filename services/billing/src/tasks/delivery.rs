@@ -1,18 +1,19 @@
 //! Follows Operations' delivery and rates it. What is taken in and how far are stored in one transaction, so that a
 //! crash at any point repeats a batch at worst, which changes nothing.
 
+use super::meter;
 use super::rater::Rater;
 use crate::peers::{Batch, StreamError};
-use billing_domain::rate_delivery::RateReport;
 use billing_domain::rating_set::Progress;
 use cleave_host::{Session, StreamTask};
 use cleave_mesh::CallError;
 use futures::StreamExt;
-use metrics::{counter, gauge};
 use operations_client::pb::WatchDeliveryResponse;
 
-/// Messages that are rated together when they have arrived together.
-const MESSAGES: usize = 4;
+/// Messages that are looked at together when they have arrived together.
+const MESSAGES: usize = 8;
+/// Rows from which on no further message joins a transaction: others wait for it to end.
+const ROWS: usize = 5000;
 
 /// The task.
 pub(crate) fn task(rater: Rater) -> StreamTask {
@@ -40,16 +41,15 @@ async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
         let Some(arrived) = arrived else {
             return Ok(());
         };
-        let (batch, fault) = read(arrived);
-        if let Some(batch) = batch {
+        let (batches, fault) = read(arrived);
+        for batch in batches {
             let as_of = batch.as_of;
             // A heartbeat that brings nothing is not worth a transaction.
             if batch.resume_token != token || !batch.watermarks.is_empty() {
                 token.clone_from(&batch.resume_token);
                 take_in(rater, batch).await?;
             }
-            let lag = rater.app().clock().now().since(as_of);
-            gauge!("billing_rating_lag_seconds").set(lag.as_secs_f64());
+            meter::lag(rater.app().clock().now().since(as_of));
             session.progress();
         }
         if let Some(fault) = fault {
@@ -58,23 +58,23 @@ async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
     }
 }
 
-/// Reads messages that arrived together as one, up to the first that cannot be read: nothing after it may be taken in,
-/// or its rows would be passed over.
+/// Reads messages that arrived together, small ones joined, up to the first that cannot be read: nothing after it may
+/// be taken in, or its rows would be passed over.
 fn read(
     arrived: Vec<Result<WatchDeliveryResponse, CallError>>,
-) -> (Option<Batch>, Option<StreamError>) {
-    let mut whole: Option<Batch> = None;
+) -> (Vec<Batch>, Option<StreamError>) {
+    let mut batches: Vec<Batch> = Vec::with_capacity(1);
     for message in arrived {
         let next = match message.map_err(StreamError::from).and_then(Batch::read) {
             Ok(next) => next,
-            Err(fault) => return (whole, Some(fault)),
+            Err(fault) => return (batches, Some(fault)),
         };
-        whole = Some(match whole {
-            Some(batch) => batch.followed_by(next),
-            None => next,
-        });
+        match batches.pop_if(|batch| batch.rows.len() + next.rows.len() <= ROWS) {
+            Some(batch) => batches.push(batch.followed_by(next)),
+            None => batches.push(next),
+        }
     }
-    (whole, None)
+    (batches, None)
 }
 
 async fn take_in(rater: &Rater, batch: Batch) -> anyhow::Result<()> {
@@ -85,19 +85,8 @@ async fn take_in(rater: &Rater, batch: Batch) -> anyhow::Result<()> {
         watermarks: batch.watermarks,
     };
     let report = rater.rate(batch.rows, Some(progress)).await?;
-    count(report);
+    meter::count(report);
     Ok(())
-}
-
-/// Counts what became of rows.
-pub(super) fn count(report: RateReport) {
-    for (outcome, rows) in [
-        ("rated", report.rated),
-        ("stale", report.stale),
-        ("parked", report.parked),
-    ] {
-        counter!("billing_delivery_rows_total", "outcome" => outcome).increment(rows);
-    }
 }
 
 /// A token that is no longer good is forgotten: rows are cumulative, so reading them all again changes nothing that

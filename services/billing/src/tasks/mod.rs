@@ -2,6 +2,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod expiry;
+pub(crate) mod meter;
 pub(crate) mod parked_rows;
 pub(crate) mod rater;
 pub(crate) mod settlement;

@@ -1,9 +1,8 @@
 //! Tries parked rows again, and says how many wait and how far delivery is rated.
 
-use super::delivery::count;
+use super::meter;
 use super::rater::Rater;
 use cleave_host::{Report, Task};
-use metrics::gauge;
 use std::time::Duration;
 
 /// Rows tried in one go.
@@ -25,25 +24,16 @@ async fn tick(rater: &Rater, period: Duration) -> anyhow::Result<Report> {
     let mut rated = 0;
     if tried > 0 {
         let report = rater.rate(rows, None).await?;
-        count(report);
+        meter::count(report);
         rated = report.rated;
     }
-    gauge!("billing_parked_rows").set(as_gauge(store.parked_count().await?));
+    meter::parked(store.parked_count().await?);
     if let Some(through) = store.rated_through().await? {
-        gauge!("billing_rated_through_seconds").set(as_gauge(through.micros() / 1_000_000));
+        meter::rated_through(through);
     }
     Ok(match (tried, rated) {
         (ROWS, _) => Report::more(rated),
         (_, 0) => Report::idle(),
         (_, rated) => Report::did(rated),
     })
-}
-
-/// Gauges are floating-point numbers; what they show needs no exactness beyond 2^53.
-#[expect(
-    clippy::as_conversions,
-    reason = "the standard library has no conversion that rounds"
-)]
-fn as_gauge(number: i64) -> f64 {
-    number as f64
 }
