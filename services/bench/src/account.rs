@@ -13,7 +13,8 @@ use crate::process::{Process, free_addr};
 use crate::report::{Latency, Measure, Round, Title};
 use crate::setup::Bench;
 
-const TITLE: Title = Title {
+/// What the measure is called.
+pub(crate) const TITLE: Title = Title {
     name: "get_account",
     unit: "calls/s at 64 in flight",
     limit_name: "bare tonic from memory",

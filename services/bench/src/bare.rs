@@ -319,7 +319,8 @@ impl<C: ConnectionTrait> Run<C> {
     async fn change(&self, subject: Uuid) -> Result<(), StorageError> {
         let next = "UPDATE change_feed SET head_seq = head_seq + 1 RETURNING head_seq";
         let seq = self.query(next, []).await?;
-        let insert = "INSERT INTO changes (seq, topic, subject, changed_at) VALUES ($1, 1, $2, $3)";
+        let insert = "INSERT INTO changes (seq, topic, subject, changed_at) VALUES ($1, 1, $2, $3) \
+                      ON CONFLICT (topic, subject) DO UPDATE SET seq = excluded.seq, changed_at = excluded.changed_at";
         self.execute(insert, [seq.into(), subject.into(), NOW.into()])
             .await
     }

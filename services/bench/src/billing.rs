@@ -54,6 +54,7 @@ impl Billing {
             format!("host.listen={addr}"),
             format!("host.admin={}", free_addr()?),
             format!("database.url={}", database.url()),
+            "database.migrate=true".to_owned(),
             format!("peers.operations=http://{operations}"),
         ];
         let mut arguments = vec!["serve".to_owned()];

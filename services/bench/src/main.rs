@@ -35,9 +35,15 @@ async fn run(arguments: &setup::Arguments) -> Result<()> {
     };
     let mut print = report::Printer::new(arguments.json);
     for engine in setup::ENGINES {
-        print.line(account::measure(&bench, engine).await?)?;
-        print.line(reservation::measure(&bench, engine).await?)?;
-        print.line(rating::measure(&bench, engine).await?)?;
+        if arguments.wants(account::TITLE.name) {
+            print.line(account::measure(&bench, engine).await?)?;
+        }
+        if arguments.wants(reservation::TITLE.name) {
+            print.line(reservation::measure(&bench, engine).await?)?;
+        }
+        if arguments.wants(rating::TITLE.name) {
+            print.line(rating::measure(&bench, engine).await?)?;
+        }
     }
     Ok(())
 }

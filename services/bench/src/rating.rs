@@ -20,7 +20,8 @@ use crate::billing::{self, Billing, CURRENCY};
 use crate::report::{Measure, Round, Title};
 use crate::setup::Bench;
 
-const TITLE: Title = Title {
+/// What the measure is called.
+pub(crate) const TITLE: Title = Title {
     name: "delivery_rating",
     unit: "rows/s end to end",
     limit_name: "its rows stored bare, by 1000",

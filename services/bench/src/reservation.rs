@@ -16,7 +16,8 @@ use crate::load::{self, Outcome};
 use crate::report::{Latency, Measure, Round, Title};
 use crate::setup::Bench;
 
-const TITLE: Title = Title {
+/// What the measure is called.
+pub(crate) const TITLE: Title = Title {
     name: "reserve_budget",
     unit: "calls/s at 64 in flight",
     limit_name: "its SQL bare, a transaction a call",

@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// One short round each: shows that everything runs, measures nothing.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Run only the measure of this name.
+    #[arg(long, value_name = "MEASURE")]
+    only: Option<String>,
     /// The billing binary to drive, instead of one built by the `dist` profile.
     #[arg(long, value_name = "FILE")]
     billing: Option<PathBuf>,
@@ -57,6 +60,13 @@ pub(crate) struct Bench {
     pub(crate) rows: usize,
     /// Configuration files and logs of the processes.
     pub(crate) folder: TempDir,
+}
+
+impl Arguments {
+    /// Whether the measure of this name was asked for.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == name)
+    }
 }
 
 impl Bench {

@@ -4,6 +4,7 @@
 //! the tasks see it. The rules are in `billing-domain`, the rows in `billing-store`.
 
 pub mod app;
+mod peers;
 pub mod rpc;
 mod run;
 mod settings;
@@ -11,4 +12,6 @@ mod tasks;
 
 pub use cleave_host::Running;
 pub use run::{Billing, migrate, start, start_with};
-pub use settings::{DatabaseSettings, LedgerSettings, Settings, WatchSettings};
+pub use settings::{
+    DatabaseSettings, LedgerSettings, PeerSettings, RatingSettings, Settings, WatchSettings,
+};

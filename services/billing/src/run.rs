@@ -1,19 +1,24 @@
 //! From settings to a running service.
 
 use crate::app::App;
+use crate::peers::Operations;
 use crate::rpc;
 use crate::settings::Settings;
 use crate::tasks;
+use crate::tasks::rater::Rater;
 use anyhow::Context as _;
 use billing_store::{Store, StoreOptions};
 use cleave_contracts::billing::v1::account_service_server::AccountServiceServer;
 use cleave_contracts::billing::v1::ledger_service_server::LedgerServiceServer;
 use cleave_contracts::billing::v1::reservation_service_server::ReservationServiceServer;
+use cleave_contracts::billing::v1::spend_service_server::SpendServiceServer;
 use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running};
 use cleave_kernel::{SharedClock, SystemClock};
+use cleave_mesh::Mesh;
 use cleave_storage::{Database, migrate as migrations};
+use operations_client::OperationsClient;
 use std::sync::Arc;
 
 /// The service, for the frame of its binary.
@@ -88,7 +93,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         heartbeat: settings.watch.heartbeat,
         drain: drain.clone(),
     };
-    Host::builder(Billing::NAME, &settings.host)
+    let mut host = Host::builder(Billing::NAME, &settings.host)
         .policies(cleave_contracts::POLICIES)
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain)
@@ -102,14 +107,49 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         .service(ReservationServiceServer::new(
             rpc::reservation::Reservations::new(app.clone()),
         ))
-        .task(tasks::expiry::task(app, settings.ledger.expiry_period))
+        .service(SpendServiceServer::new(rpc::spend::Spends::new(
+            app.clone(),
+        )))
+        .task(tasks::expiry::task(
+            app.clone(),
+            settings.ledger.expiry_period,
+        ))
+        .task(tasks::settlement::task(
+            app.clone(),
+            settings.rating.settle_period,
+            settings.rating.settle_after,
+        ))
         .readiness("database", move || {
             let database = database.clone();
             async move { Ok(database.ping().await?) }
         })
-        .on_stopped("store", async move { Ok(store.close().await?) })
-        .start()
-        .await
+        .on_stopped("store", async move { Ok(store.close().await?) });
+    if let Some(operations) = operations(&settings)? {
+        let rater = Rater::new(app, operations);
+        let period = settings.rating.retry_period;
+        host = host
+            .task(tasks::delivery::task(rater.clone()))
+            .task(tasks::parked_rows::task(rater, period));
+    }
+    let running = host.start().await?;
+    // After the start, which installs what records the figures.
+    tasks::meter::describe();
+    Ok(running)
+}
+
+/// Operations as the tasks call it, unless this process takes in no delivery.
+fn operations(settings: &Settings) -> anyhow::Result<Option<Operations>> {
+    let address = settings.peers.operations.as_str();
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let mesh = Mesh::builder(cleave_contracts::POLICIES)
+        .caller(Billing::NAME)
+        .peer(operations_client::PEER, address)
+        .build()
+        .context("Operations (peers.operations) cannot be called")?;
+    let client = OperationsClient::new(mesh.to(operations_client::PEER)?);
+    Ok(Some(Operations::new(client)))
 }
 
 async fn connect(settings: &Settings) -> anyhow::Result<Database> {

@@ -20,6 +20,10 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// The streams that others follow.
     pub watch: WatchSettings,
+    /// Where the other side is.
+    pub peers: PeerSettings,
+    /// The rating of delivery.
+    pub rating: RatingSettings,
 }
 
 /// Where the rows are.
@@ -55,6 +59,29 @@ pub struct WatchSettings {
     /// How often other replicas' commits are looked for.
     #[serde(with = "duration")]
     pub poll: Duration,
+}
+
+/// Where the other side is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerSettings {
+    /// Operations; empty when this process rates nothing.
+    pub operations: String,
+}
+
+/// The rating of delivery.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatingSettings {
+    /// How often a parked row is tried again.
+    #[serde(with = "duration")]
+    pub retry_period: Duration,
+    /// How often unfunded delivery is looked through for what has waited long enough.
+    #[serde(with = "duration")]
+    pub settle_period: Duration,
+    /// How long unfunded delivery waits for money.
+    #[serde(with = "duration")]
+    pub settle_after: Duration,
 }
 
 impl DatabaseSettings {
@@ -111,6 +138,8 @@ impl Validate for Settings {
             ("ledger.expiry_period", self.ledger.expiry_period),
             ("watch.heartbeat", self.watch.heartbeat),
             ("watch.poll", self.watch.poll),
+            ("rating.retry_period", self.rating.retry_period),
+            ("rating.settle_period", self.rating.settle_period),
         ] {
             if period < Duration::from_millis(10) {
                 faults.add(key, "is too short to be kept", "give at least 10ms");

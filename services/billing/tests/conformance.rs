@@ -27,6 +27,7 @@ impl Real {
             .set("host.admin", "127.0.0.1:0")
             .set("telemetry.level", "error")
             .set("database.url", &url)
+            .set("peers.operations", "")
             .set("ledger.expiry_period", "50ms")
             .set("watch.heartbeat", "100ms")
             .load()

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::import;
+use crate::up::UpArgs;
+use crate::{import, statement, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -15,19 +16,29 @@ use crate::import;
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    up: UpArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve both sides on this machine until Ctrl-C.
+    Up(UpArgs),
     /// Bring data in from elsewhere.
     #[command(subcommand)]
     Import(Import),
+    /// Show what was delivered, charged, earned and kept, and prove that it adds up.
+    Statement(statement::StatementArgs),
+    /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
+    Verify(verify::VerifyArgs),
 }
 
 #[derive(Debug, Subcommand)]
 enum Import {
     /// Bring in a network's delivery report: a CSV file, and a map that says what its columns mean.
     Delivery(import::DeliveryArgs),
+    /// Print a map that explains every key, to be edited.
+    Example,
 }
 
 /// How results are printed.
@@ -47,9 +58,17 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         .block_on(dispatch(cli))
 }
 
+/// Each verb is boxed: their futures are large and only one of them runs.
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Some(Command::Import(Import::Delivery(args))) => import::delivery(args).await,
-        None => todo!(),
+        Some(Command::Up(args)) => Box::pin(up::up(args)).await,
+        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(args)).await,
+        Some(Command::Import(Import::Example)) => {
+            print!("{}", import::EXAMPLE_MAP);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
+        Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
+        None => Box::pin(up::up(cli.up)).await,
     }
 }

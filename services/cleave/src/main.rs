@@ -1,10 +1,15 @@
 //! The `cleave` command: both services on one machine, and the tools that people use with them.
 
 mod cli;
+mod ensure;
 mod import;
 mod output;
 mod peers;
+mod sample;
+mod statement;
 mod time;
+mod up;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -1,1 +1,11 @@
-//! Placeholder.
+//! Runs both services as real processes over real sockets, and hands tests typed clients of both.
+//!
+//! With `cleave` the only crate that may see both sides.
+
+pub mod network;
+mod pair;
+mod process;
+pub mod until;
+
+pub use pair::{Engine, Pair, Programs};
+pub use process::Process;

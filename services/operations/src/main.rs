@@ -1,1 +1,10 @@
-fn main() {}
+//! The `operations` binary: `serve`, `migrate`, `health`, `config`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cleave_host::command::main::<operations::Operations>()
+}

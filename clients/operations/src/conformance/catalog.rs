@@ -30,6 +30,7 @@ async fn follow_until(
         while let Some(message) = stream.next().await {
             let message = message.expect("the stream holds");
             assert_eq!(message.heartbeat, message.changes.is_empty());
+            assert!(message.as_of.is_some(), "a message says when it was so");
             for change in message.changes {
                 told.extend(change.subject.map(|subject| id_of(&subject)));
             }

@@ -84,6 +84,7 @@ fn check(message: &pb::WatchDeliveryResponse, max_batch_rows: i32) {
         !message.heartbeat || is_quiet,
         "a heartbeat carries nothing"
     );
+    assert!(message.as_of.is_some(), "a message says when it was so");
     if !message.rows.is_empty() {
         let digest = digest::of_rows(&message.rows).expect("the rows are whole");
         assert_eq!(message.digest, digest);

@@ -33,7 +33,7 @@ impl CatalogService for Globe {
                     })
                     .collect(),
                 resume_token: feed::token(world, FEED, world.revision),
-                as_of: None,
+                as_of: Some(feed::now()),
                 revision: world.revision,
                 heartbeat: quiet,
             };

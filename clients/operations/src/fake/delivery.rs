@@ -103,7 +103,7 @@ fn batch(
         digest: digest.map(Vec::from).unwrap_or_default(),
         rows,
         resume_token: feed::token(world, FEED, position),
-        as_of: None,
+        as_of: Some(feed::now()),
         watermarks,
         revision: position,
         heartbeat: quiet,

@@ -1,8 +1,9 @@
 //! Resume tokens of the fake, and the heartbeat of its streams.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::stream::{self, BoxStream};
+use prost_types::Timestamp;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -76,4 +77,13 @@ pub(super) fn watch<M: Send + 'static>(
             }
         },
     ))
+}
+
+/// When a message is read, as the contract wants every message to say.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client crate may not see the kernel's clock, and ages must look real"
+)]
+pub(super) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
 }

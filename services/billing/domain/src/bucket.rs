@@ -7,13 +7,14 @@ use crate::rating::Amounts;
 use crate::rev_share::RevShare;
 use crate::terms::Terms;
 use cleave_kernel::{AccountId, AdUnitId, LineItemId, Overflow, RevShareId, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// Names a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BucketKey {
     /// The line item.
     pub line_item: LineItemId,

@@ -6,14 +6,24 @@ use crate::funding::Settlement;
 use crate::payment::Recorded;
 use crate::rate_delivery::RateReport;
 use crate::reserve::{Released, Reserved};
+use crate::standing::Standing;
 use serde::{Deserialize, Serialize};
+
+/// An account as a command left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The account.
+    pub account: Account,
+    /// What it might do then.
+    pub standing: Standing,
+}
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// An account as it is after the command.
-    Account(Box<Account>),
+    /// An account was changed.
+    Changed(Box<Changed>),
     /// A payment was recorded.
     Recorded(Box<Recorded>),
     /// An adjustment was posted.

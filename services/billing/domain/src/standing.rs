@@ -3,6 +3,7 @@
 use crate::account::{Account, Party, State};
 use crate::book::Counters;
 use crate::chart::Code;
+use crate::outcome::Changed;
 use crate::refusal::Refusal;
 use crate::work::Work;
 use cleave_kernel::{AccountId, Micros, Timestamp};
@@ -179,7 +180,7 @@ impl Work {
     ///
     /// # Errors
     /// When the account is not open, or has changed since it was read.
-    pub fn override_standing(&mut self, command: &OverrideStanding) -> Result<Account, Refusal> {
+    pub fn override_standing(&mut self, command: &OverrideStanding) -> Result<Changed, Refusal> {
         let mut account = self.editable(command.account, &command.etag)?;
         let now = self.now();
         account.standing_override = Some(StandingOverride {
@@ -190,7 +191,7 @@ impl Work {
             created_at: now,
         });
         account.edited(now);
-        Ok(self.put_account(account).clone())
+        self.change(account)
     }
 
     /// Ends an override.
@@ -200,7 +201,7 @@ impl Work {
     pub fn clear_standing_override(
         &mut self,
         command: &ClearStandingOverride,
-    ) -> Result<Account, Refusal> {
+    ) -> Result<Changed, Refusal> {
         let mut account = self.editable(command.account, &command.etag)?;
         if account.standing_override.take().is_none() {
             return Err(Refusal::StandingNotOverridden {
@@ -208,7 +209,7 @@ impl Work {
             });
         }
         account.edited(self.now());
-        Ok(self.put_account(account).clone())
+        self.change(account)
     }
 
     /// Takes away the overrides of `accounts` whose time has passed, so that those who follow the accounts hear of it.
@@ -231,6 +232,19 @@ impl Work {
             }
         }
         expired
+    }
+
+    /// An account with what it may do now.
+    pub(crate) fn as_it_is(&self, account: Account) -> Result<Changed, Refusal> {
+        let (standing, _) = self.position(&account)?.standing(&account, self.now());
+        Ok(Changed { account, standing })
+    }
+
+    /// Puts a changed account in place, and answers it with what it may do now.
+    pub(crate) fn change(&mut self, account: Account) -> Result<Changed, Refusal> {
+        let mut changed = self.as_it_is(account)?;
+        changed.account = self.put_account(changed.account).clone();
+        Ok(changed)
     }
 
     /// What an account has now.

@@ -26,7 +26,7 @@ fn opening_again_answers_the_account_and_other_terms_are_refused() {
     let mut world = World::open(Mode::Prepaid, 0);
     let owner = OpsRef::Advertiser(world.advertiser);
     let again = world.work.open_account(&opening(owner, Mode::Prepaid, 0));
-    assert_eq!(again.unwrap().id, world.account);
+    assert_eq!(again.unwrap().account.id, world.account);
     let other = world.work.open_account(&opening(owner, Mode::Postpaid, 0));
     assert!(matches!(
         other,
@@ -246,7 +246,7 @@ fn an_account_closes_only_when_empty_and_stays_closed() {
         Err(Refusal::AccountNotEmpty { balance, .. }) if balance == Micros::new(100)
     ));
     world.debit(100).unwrap();
-    assert_eq!(world.close().unwrap().state, AccountState::Closed);
+    assert_eq!(world.close().unwrap().account.state, AccountState::Closed);
     assert!(matches!(world.pay(1), Err(Refusal::AccountClosed { .. })));
     assert!(matches!(world.close(), Err(Refusal::AccountClosed { .. })));
     assert_eq!(standing(&world).0, Standing::Blocked);

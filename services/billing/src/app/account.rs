@@ -1,7 +1,8 @@
 //! Accounts: what is asked of them.
 
 use super::{App, Error, Request, unexpected};
-use billing_domain::{Account, Outcome, Refusal};
+use billing_domain::outcome::Changed;
+use billing_domain::{Outcome, Refusal};
 use billing_store::{AccountView, Command};
 use cleave_kernel::AccountId;
 use std::fmt;
@@ -12,9 +13,9 @@ impl App {
         &self,
         command: Command,
         request: Request,
-    ) -> Result<Account, Error> {
+    ) -> Result<Changed, Error> {
         match self.write(command, request).await? {
-            Outcome::Account(account) => Ok(*account),
+            Outcome::Changed(changed) => Ok(*changed),
             other => Err(unexpected(&other)),
         }
     }

@@ -3,9 +3,12 @@
 mod account;
 mod error;
 mod ledger;
+mod rating;
 mod reservation;
+mod spend;
 
 pub use error::Error;
+pub(crate) use spend::Spend;
 
 use billing_domain::Outcome;
 use billing_store::{Command, Store, Submission};

@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub mod ledger;
 pub(crate) mod page;
 pub mod reservation;
+pub mod spend;
 pub(crate) mod status;
 
 /// What comes from a stream of answers.

@@ -2,13 +2,16 @@
 //! rest of this crate reads.
 
 mod account;
+mod delivery;
 mod due;
+mod earnings;
 mod error;
 mod ledger;
 pub mod migration;
 mod rating;
 mod reservation;
 mod row;
+mod spend;
 mod store;
 mod verify;
 mod verify_funding;
@@ -16,10 +19,12 @@ mod verify_rating;
 mod writer;
 
 pub use account::{AccountFilter, AccountView};
+pub use earnings::{Earnings, EarningsFilter, GroupBy};
 pub use error::StoreError;
 pub use ledger::{Balances, BalancesOf, LedgerRow, TransferFilter, TransferRow};
 pub use migration::migrations;
 pub use reservation::ReservationFilter;
+pub use spend::ChargeFilter;
 pub use store::{ACCOUNTS, Store, StoreOptions};
 pub use verify::{Finding, FindingKind, Phase, Report, Summary};
 pub use writer::{Command, Decision, Submission};

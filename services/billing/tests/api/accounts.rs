@@ -304,3 +304,45 @@ async fn given_parties_with_and_without_accounts_when_asked_at_once_then_both_ar
     assert_eq!(answer.standings[1].available_micros, 700);
     assert!(answer.revision > 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_money_that_came_meanwhile_when_an_opening_is_repeated_then_the_answer_is_the_first()
+{
+    let server = Server::start().await;
+    let request = opening(&AdvertiserId::generate().to_string());
+    let first = server.client.open_account(request.clone()).await.unwrap();
+    let account = first.account.as_ref().unwrap();
+    assert_eq!(account.standing(), AccountStanding::OnHold);
+    server
+        .client
+        .record_payment(payment(&account.id, 1_000))
+        .await
+        .unwrap();
+    let again = server.client.open_account(request).await.unwrap();
+    assert_eq!(again, first);
+    assert_eq!(
+        server.account(&account.id).await.standing(),
+        AccountStanding::Active
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_an_account_when_opened_on_other_terms_then_the_one_there_is_told() {
+    let server = Server::start().await;
+    let owner = AdvertiserId::generate().to_string();
+    let account = server.open(opening(&owner)).await;
+    let same = server.open(opening(&owner)).await;
+    assert_eq!(same.id, account.id);
+    let dollars = pb::OpenAccountRequest {
+        currency_code: "USD".to_owned(),
+        ..opening(&owner)
+    };
+    let error = refused(
+        server.client.open_account(dollars).await,
+        Code::AlreadyExists,
+        "ACCOUNT_ALREADY_EXISTS",
+    );
+    assert_eq!(error.metadata["account_id"], account.id);
+    assert_eq!(error.metadata["currency_code"], "INR");
+    assert_eq!(error.metadata["mode"], "PREPAID");
+}

@@ -4,9 +4,11 @@
 
 mod accounts;
 mod bad_input;
-mod conformance;
+mod delivery;
+mod engines;
 mod faults;
 mod ledger;
 mod reservations;
 mod server;
+mod spend;
 mod watch;

@@ -28,10 +28,14 @@ impl Server {
 
     /// A service over a database, with a clock that stands.
     pub(crate) async fn over(database: TestDatabase) -> Self {
+        Self::beside(database, "").await
+    }
+
+    /// The same, taking in the delivery of the Operations at an address.
+    pub(crate) async fn beside(database: TestDatabase, operations: &str) -> Self {
         let clock = ManualClock::at(SystemClock.now());
-        let running = billing::start_with(settings(database.url()), clock.clone())
-            .await
-            .unwrap();
+        let settings = settings_with(database.url(), operations);
+        let running = billing::start_with(settings, clock.clone()).await.unwrap();
         running.ready().await;
         Self {
             client: client(&running),
@@ -109,9 +113,17 @@ impl Server {
     }
 }
 
-/// The settings of a service over a database.
+/// The settings of a service over a database, without delivery.
 pub(crate) fn settings(url: &str) -> Settings {
+    settings_with(url, "")
+}
+
+/// The settings of a service over a database that takes in the delivery of `operations`.
+pub(crate) fn settings_with(url: &str, operations: &str) -> Settings {
     Billing::loader()
+        .set("peers.operations", operations)
+        .set("rating.retry_period", "20ms")
+        .set("rating.settle_period", "20ms")
         .set("host.listen", "127.0.0.1:0")
         .set("host.admin", "127.0.0.1:0")
         .set("host.workers", "2")

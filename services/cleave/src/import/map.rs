@@ -337,6 +337,12 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_example_is_a_sound_map() {
+        let map = Map::parse(super::super::EXAMPLE_MAP).expect("a sound map");
+        assert_eq!(map.source, "reseller-2023");
+    }
+
+    #[test]
     fn all_faults_are_told_at_once() {
         let wrong = MAP
             .replace("\"INR\"", "\"rupees\"")

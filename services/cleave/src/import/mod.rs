@@ -7,7 +7,6 @@
 mod decimal;
 mod ensure;
 mod fault;
-mod ids;
 mod lines;
 mod map;
 mod plan;
@@ -30,12 +29,15 @@ use self::report::Report;
 use crate::cli::OutputArgs;
 use crate::peers::{PeerArgs, Peers};
 
+/// A map that explains every key.
+pub(crate) const EXAMPLE_MAP: &str = include_str!("../../import.example.toml");
+
 /// Options of `cleave import delivery`.
 #[derive(Debug, Args)]
 pub(crate) struct DeliveryArgs {
     /// The report: CSV in UTF-8 with a header line.
     file: PathBuf,
-    /// What the columns mean: a TOML file. deploy/config/import.example.toml explains every key.
+    /// What the columns mean: a TOML file. `cleave import example` prints one that explains every key.
     #[arg(long, value_name = "MAP.toml")]
     map: PathBuf,
     /// Leave out lines that cannot be read, instead of importing nothing.

@@ -8,7 +8,7 @@ use cleave_kernel::{
 };
 use operations_client::pb::DeliveryCounts;
 
-use super::ids::uuid_of;
+use crate::ensure::ids::uuid_of;
 
 /// Everything to bring in.
 #[derive(Debug, Default)]

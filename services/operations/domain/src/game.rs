@@ -30,7 +30,7 @@ named! {
         /// Google Play.
         Play = "PLAY",
         /// Apple's App Store.
-        AppStore = "APPSTORE",
+        Appstore = "APPSTORE",
         /// Anywhere else.
         Other = "OTHER",
     }

@@ -309,11 +309,12 @@ fn dry(lease: Option<&LeaseFacts>, account: Vec<Reason>, now: Timestamp) -> Deci
     let mut reasons = lease.map(lease_reasons).unwrap_or_default();
     let refused = !reasons.is_empty();
     reasons.extend(account);
-    if held {
-        return decided(LineItemStatus::AccountHold, reasons);
-    }
+    // What was asked for and not given weighs more than a standing that lets what runs go on.
     if refused {
         return decided(LineItemStatus::NoBudget, reasons);
+    }
+    if held {
+        return decided(LineItemStatus::AccountHold, reasons);
     }
     let (status, why) = match lease.and_then(|lease| lease.serve_until) {
         Some(until) if until <= now => (

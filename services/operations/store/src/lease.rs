@@ -6,8 +6,9 @@ use cleave_kernel::{
     AdvertiserId, Currency, LineItemId, Micros, RequestId, ReservationId, Timestamp,
 };
 use cleave_storage::{Engine, StorageError, insert_chunks, padded};
+use operations_domain::LineItemState;
 use operations_domain::lease::{Lease, LeaseFacts, LeaseRefusal, LeaseState, servable};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Cond, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
 
@@ -30,11 +31,12 @@ const COLUMNS: [&str; 15] = [
     "granted_at",
     "counted",
 ];
-const LINE_COLUMNS: [&str; 4] = [
+const LINE_COLUMNS: [&str; 5] = [
     "line_item_id",
     "spend_counted",
     "refusal",
     "unreachable_since",
+    "serve_until",
 ];
 
 /// A lease with whose money it is on.
@@ -57,6 +59,8 @@ pub struct LeaseLine {
     pub refusal: Option<LeaseRefusal>,
     /// Since when Billing does not answer.
     pub unreachable_since: Option<Timestamp>,
+    /// Until when the newest lease that was granted serves or served.
+    pub serve_until: Option<Timestamp>,
 }
 
 /// Writes leases, new ones and changed ones.
@@ -75,6 +79,7 @@ pub async fn store_leases(
             OnConflict::column("request_id")
                 .update_columns([
                     "state",
+                    "serve_until",
                     "reservation_id",
                     "granted",
                     "granted_at",
@@ -87,10 +92,70 @@ pub async fn store_leases(
     Ok(())
 }
 
-/// The leases that are not over, oldest first.
-pub async fn open_leases<C: ConnectionTrait>(conn: &C) -> Result<Vec<LeaseRecord>, StorageError> {
-    let open = Expr::col("state").is_in(OPEN.map(|state| state.to_string()));
-    read_all(conn, select().and_where(open)).await
+/// The leases that are asked for or may be served against at `now`.
+pub async fn live_leases<C: ConnectionTrait>(
+    conn: &C,
+    now: Timestamp,
+) -> Result<Vec<LeaseRecord>, StorageError> {
+    read_all(conn, select().cond_where(live(now))).await
+}
+
+/// The leases that Billing is to be asked or told about, oldest first, at most `limit` of them.
+pub async fn waiting_leases<C: ConnectionTrait>(
+    conn: &C,
+    limit: u64,
+) -> Result<Vec<LeaseRecord>, StorageError> {
+    let waiting = [LeaseState::Planned, LeaseState::Releasing].map(|state| state.to_string());
+    let waiting = Expr::col("state").is_in(waiting);
+    read_all(conn, select().and_where(waiting).limit(limit)).await
+}
+
+/// The line items of leases that end: served up to `reported_through`, by when all delivery is known, or no
+/// longer settling at `now`. About `limit` leases of them.
+pub async fn ended_lines<C: ConnectionTrait>(
+    conn: &C,
+    reported_through: Option<Timestamp>,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<LineItemId>, StorageError> {
+    let held = Expr::col("state").eq(LeaseState::Held.to_string());
+    let known = reported_through.unwrap_or(Timestamp::from_micros(i64::MIN));
+    let over = Cond::any()
+        .add(Expr::col("serve_until").lte(Ord::min(known, now).micros()))
+        .add(Expr::col("settle_until").lte(now.micros()))
+        .add(Expr::col("granted_at").gte(Expr::col("serve_until")));
+    let over = Cond::all()
+        .add(held)
+        .add(Expr::col("serve_until").lte(now.micros()))
+        .add(over);
+    let leases = read_all(conn, select().cond_where(over).limit(limit)).await?;
+    let mut lines: Vec<LineItemId> = leases.iter().map(|record| record.lease.line_item).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    Ok(lines)
+}
+
+/// The line items that people want to run, `limit` of them after `after`, by id.
+pub async fn enabled_line_items<C: ConnectionTrait>(
+    conn: &C,
+    after: Option<LineItemId>,
+    limit: u64,
+) -> Result<Vec<LineItemId>, StorageError> {
+    let mut select = Query::select();
+    select
+        .column("id")
+        .from("line_items")
+        .and_where(Expr::col("state").eq(LineItemState::Enabled.to_string()))
+        .order_by("id", Order::Asc)
+        .limit(limit);
+    if let Some(after) = after {
+        select.and_where(Expr::col("id").gt(after.uuid()));
+    }
+    let results = conn.query_all(&select).await?;
+    results
+        .iter()
+        .map(|result| Ok(LineItemId::from_uuid(result.try_get_by_index(0)?)))
+        .collect()
 }
 
 /// The leases of `line_items` that are not over, oldest first, locked.
@@ -205,16 +270,14 @@ pub async fn lease_facts<C: ConnectionTrait>(
             let known = LeaseFacts {
                 refusal: line.refusal,
                 unreachable_since: line.unreachable_since,
+                serve_until: line.serve_until,
                 ..LeaseFacts::default()
             };
             (id, known)
         })
         .collect();
-    for (id, until) in last_served(conn, line_items).await? {
-        facts.entry(id).or_default().serve_until = Some(until);
-    }
     let mut open: HashMap<LineItemId, Vec<Lease>> = HashMap::new();
-    for record in open_of(conn, line_items).await? {
+    for record in live_of(conn, line_items, now).await? {
         open.entry(record.lease.line_item)
             .or_default()
             .push(record.lease);
@@ -231,46 +294,30 @@ pub async fn lease_facts<C: ConnectionTrait>(
 
 const OPEN: [LeaseState; 3] = [LeaseState::Planned, LeaseState::Held, LeaseState::Releasing];
 
-/// Until when the last lease of each line item serves or served.
-async fn last_served<C: ConnectionTrait>(
+async fn live_of<C: ConnectionTrait>(
     conn: &C,
     line_items: &[LineItemId],
-) -> Result<Vec<(LineItemId, Timestamp)>, StorageError> {
-    let mut served = Vec::new();
-    for chunk in line_items.chunks(LOOKUP_CHUNK) {
-        let ids = padded(chunk.iter().map(|id| id.uuid()));
-        let select = Query::select()
-            .column("line_item_id")
-            .expr(Expr::col("serve_until").max())
-            .from("leases")
-            .and_where(Expr::col("line_item_id").is_in(ids))
-            .and_where(Expr::col("granted").gt(0_i64))
-            .group_by_col("line_item_id")
-            .to_owned();
-        for result in conn.query_all(&select).await? {
-            served.push((
-                LineItemId::from_uuid(result.try_get_by_index(0)?),
-                Timestamp::from_micros(result.try_get_by_index(1)?),
-            ));
-        }
-    }
-    Ok(served)
-}
-
-async fn open_of<C: ConnectionTrait>(
-    conn: &C,
-    line_items: &[LineItemId],
+    now: Timestamp,
 ) -> Result<Vec<LeaseRecord>, StorageError> {
     let mut leases = Vec::new();
     for chunk in line_items.chunks(LOOKUP_CHUNK) {
         let ids = padded(chunk.iter().map(|id| id.uuid()));
         let mut select = select();
         select
-            .and_where(Expr::col("state").is_in(OPEN.map(|state| state.to_string())))
+            .cond_where(live(now))
             .and_where(Expr::col("line_item_id").is_in(ids));
         leases.append(&mut read_all(conn, &select).await?);
     }
     Ok(leases)
+}
+
+fn live(now: Timestamp) -> Cond {
+    let serving = Cond::all()
+        .add(Expr::col("state").eq(LeaseState::Held.to_string()))
+        .add(Expr::col("serve_until").gt(now.micros()));
+    Cond::any()
+        .add(Expr::col("state").eq(LeaseState::Planned.to_string()))
+        .add(serving)
 }
 
 fn select() -> SelectStatement {
@@ -368,6 +415,7 @@ async fn read_lines<C: ConnectionTrait>(
         for result in conn.query_all(&select).await? {
             let refusal: Option<String> = result.try_get_by_index(2)?;
             let unreachable: Option<i64> = result.try_get_by_index(3)?;
+            let serve_until: Option<i64> = result.try_get_by_index(4)?;
             let line = LeaseLine {
                 spend_counted: Micros::new(result.try_get_by_index(1)?),
                 refusal: refusal
@@ -375,6 +423,7 @@ async fn read_lines<C: ConnectionTrait>(
                     .transpose()
                     .map_err(|error| StorageError::Corrupt(error.to_string()))?,
                 unreachable_since: unreachable.map(Timestamp::from_micros),
+                serve_until: serve_until.map(Timestamp::from_micros),
             };
             lines.insert(LineItemId::from_uuid(result.try_get_by_index(0)?), line);
         }
@@ -401,6 +450,7 @@ async fn insert_lines(
                     .map_err(|error| StorageError::Corrupt(error.to_string()))?
                     .into(),
                 line.unreachable_since.map(Timestamp::micros).into(),
+                line.serve_until.map(Timestamp::micros).into(),
             ]);
         }
         if replace {

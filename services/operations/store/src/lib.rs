@@ -6,6 +6,7 @@ pub mod ad_unit;
 pub mod advertiser;
 mod approval;
 mod campaign;
+pub mod catalog;
 pub mod delivery;
 mod game;
 pub mod lease;

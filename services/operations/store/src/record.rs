@@ -17,6 +17,7 @@ const HEAD: [&str; 4] = ["id", "version", "created_at", "updated_at"];
 const LOOKUP_CHUNK: usize = 1024;
 
 /// Columns whose values together may stand in one row only.
+#[derive(Debug, Clone, PartialEq)]
 pub struct UniqueKey {
     /// The field that a refusal names.
     pub field: &'static str,

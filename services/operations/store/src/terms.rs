@@ -41,6 +41,14 @@ pub struct TermsKey {
 }
 
 impl TermsKey {
+    /// The key of a version.
+    pub const fn of(terms: &Terms) -> Self {
+        Self {
+            line_item_id: terms.line_item_id,
+            version: terms.version,
+        }
+    }
+
     /// The id of the row, by which the feed names it.
     pub fn row_id(self) -> Uuid {
         Uuid::new_v5(&self.line_item_id.uuid(), &self.version.to_be_bytes())
@@ -52,10 +60,7 @@ impl TermsKey {
 /// # Errors
 /// When the database fails.
 pub async fn insert(unit: &Unit, terms: &Terms) -> Result<(), StorageError> {
-    let key = TermsKey {
-        line_item_id: terms.line_item_id,
-        version: terms.version,
-    };
+    let key = TermsKey::of(terms);
     let spec = &terms.spec;
     let values = [
         key.row_id().into(),

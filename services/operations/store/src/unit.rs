@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cleave_kernel::Timestamp;
 use cleave_storage::feed::{self, Change};
@@ -28,9 +29,10 @@ struct Inner {
 }
 
 impl Store {
-    /// The store on a database that was migrated. To be made within the runtime that serves it.
-    pub fn new(db: Database) -> Self {
-        let signal = FeedSignal::spawn(db.clone(), FeedSignal::POLL);
+    /// The store on a database that was migrated, which is asked every `poll` for what other processes committed.
+    /// To be made within the runtime that outlives its readers.
+    pub fn new(db: Database, poll: Duration) -> Self {
+        let signal = FeedSignal::spawn(db.clone(), poll);
         Self { db, signal }
     }
 

@@ -3,7 +3,7 @@
 
 use cleave_kernel::{AccountId, ApprovalId, Currency, Micros, Ppm, RevShareId, Timestamp};
 use cleave_storage::testing::TestDatabase;
-use cleave_storage::{StorageError, feed, migrate};
+use cleave_storage::{FeedSignal, StorageError, feed, migrate};
 use operations_domain::testing::{
     NOW, ad_unit, advertiser, by, campaign, game, line_item, publisher, spec,
 };
@@ -16,7 +16,7 @@ use std::fmt::Debug;
 
 async fn store(test: &TestDatabase) -> Store {
     migrate::run(test.db(), &migrations()).await.unwrap();
-    Store::new(test.db().clone())
+    Store::new(test.db().clone(), FeedSignal::POLL)
 }
 
 async fn insert<R: Record>(store: &Store, noun: &R) {

@@ -1,6 +1,7 @@
 //! Closing an account for ever.
 
-use super::{Account, State};
+use super::State;
+use crate::outcome::Changed;
 use crate::refusal::Refusal;
 use crate::work::Work;
 use cleave_kernel::{AccountId, Micros};
@@ -20,7 +21,7 @@ impl Work {
     ///
     /// # Errors
     /// When it is closed already, or anything is left in one of its ledger accounts.
-    pub fn close_account(&mut self, command: &CloseAccount) -> Result<Account, Refusal> {
+    pub fn close_account(&mut self, command: &CloseAccount) -> Result<Changed, Refusal> {
         let mut account = self.editable(command.account, &command.etag)?;
         let overflow = Refusal::AmountOverflow {
             account: account.id,
@@ -47,6 +48,6 @@ impl Work {
         account.state = State::Closed;
         account.closed_at = Some(now);
         account.edited(now);
-        Ok(self.put_account(account).clone())
+        self.change(account)
     }
 }

@@ -1,6 +1,7 @@
 //! Credit terms: how far an account may go below zero, and when its invoices are due.
 
 use super::{Account, Mode, Party};
+use crate::outcome::Changed;
 use crate::refusal::Refusal;
 use crate::work::Work;
 use cleave_kernel::{AccountId, Micros};
@@ -24,7 +25,7 @@ impl Work {
     ///
     /// # Errors
     /// When the mode gives no credit, or the limit would lie below the credit already used and held.
-    pub fn update_credit_terms(&mut self, command: &UpdateCreditTerms) -> Result<Account, Refusal> {
+    pub fn update_credit_terms(&mut self, command: &UpdateCreditTerms) -> Result<Changed, Refusal> {
         let account = self.editable(command.account, &command.etag)?;
         let limit = command.credit_limit.unwrap_or(account.credit_limit);
         let net_days = command.net_days.unwrap_or(account.net_days);
@@ -47,7 +48,7 @@ impl Work {
         changed.credit_limit = limit;
         changed.net_days = net_days;
         changed.edited(self.now());
-        Ok(self.put_account(changed).clone())
+        self.change(changed)
     }
 
     /// The lowest limit with which the account would not be below zero.

@@ -1,6 +1,7 @@
 //! Opening an account.
 
 use super::{Account, Mode, OpsRef, Party, State};
+use crate::outcome::Changed;
 use crate::refusal::Refusal;
 use crate::work::Work;
 use cleave_kernel::{Currency, Micros};
@@ -28,11 +29,11 @@ impl Work {
     ///
     /// # Errors
     /// When the party has an account of another currency or mode, or asks for credit that its mode does not give.
-    pub fn open_account(&mut self, command: &OpenAccount) -> Result<Account, Refusal> {
+    pub fn open_account(&mut self, command: &OpenAccount) -> Result<Changed, Refusal> {
         let id = Account::id_of(command.ops_ref);
         if let Some(existing) = self.account(id) {
             return if (existing.currency, existing.mode) == (command.currency, command.mode) {
-                Ok(existing.clone())
+                self.as_it_is(existing.clone())
             } else {
                 Err(Refusal::AccountAlreadyExists {
                     account: id,
@@ -66,6 +67,6 @@ impl Work {
             updated_at: now,
             closed_at: None,
         };
-        Ok(self.put_account(account).clone())
+        self.change(account)
     }
 }

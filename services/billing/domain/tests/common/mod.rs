@@ -12,6 +12,7 @@ use billing_domain::account::{
 use billing_domain::adjustment::{Adjustment, Direction, Kind, PostAdjustment};
 use billing_domain::book::LedgerAccount;
 use billing_domain::chart::{Code, LedgerKey};
+use billing_domain::outcome::Changed;
 use billing_domain::payment::{RecordPayment, Recorded};
 use billing_domain::reserve::{ReleaseReservation, Released, ReserveBudget, Reserved};
 use billing_domain::transfer::{Group, Reason};
@@ -75,7 +76,7 @@ impl World {
                 OpsRef::Advertiser(_) => opening(owner, mode, limit),
                 OpsRef::Publisher(_) => opening(owner, Mode::Prepaid, 0),
             };
-            let account = work.open_account(&command).unwrap();
+            let account = work.open_account(&command).unwrap().account;
             for code in account.codes() {
                 work.book_mut()
                     .load(LedgerAccount::new(account.ledger(*code)));
@@ -161,7 +162,7 @@ impl World {
         self.work.set_now(now);
     }
 
-    pub(crate) fn limit(&mut self, limit: i64) -> Result<Account, Refusal> {
+    pub(crate) fn limit(&mut self, limit: i64) -> Result<Changed, Refusal> {
         let etag = self.account().etag();
         self.work.update_credit_terms(&UpdateCreditTerms {
             account: self.account,
@@ -192,7 +193,7 @@ impl World {
         })
     }
 
-    pub(crate) fn close(&mut self) -> Result<Account, Refusal> {
+    pub(crate) fn close(&mut self) -> Result<Changed, Refusal> {
         let etag = self.account().etag();
         self.work.close_account(&CloseAccount {
             account: self.account,

@@ -19,9 +19,6 @@ const REASON: usize = 500;
 /// The most characters of a name.
 const NAME: usize = 200;
 
-/// A standing and why.
-pub(super) type Standings = (Standing, Vec<StandingReason>);
-
 pub(super) fn open_account(
     message: &pb::OpenAccountRequest,
 ) -> Result<(OpenAccount, Request), Violations> {
@@ -198,7 +195,7 @@ pub(super) fn account_filter(
 }
 
 /// An account for the wire.
-pub(super) fn account(account: &Account, standing: &Standings) -> pb::BillingAccount {
+pub(super) fn account(account: &Account, standing: Standing) -> pb::BillingAccount {
     pb::BillingAccount {
         id: account.id.to_string(),
         ops_ref: account.ops_ref.to_string(),
@@ -209,7 +206,7 @@ pub(super) fn account(account: &Account, standing: &Standings) -> pb::BillingAcc
         credit_limit_micros: account.credit_limit.get(),
         net_days: account.net_days,
         state: state(account.state).into(),
-        standing: self::standing(standing.0).into(),
+        standing: self::standing(standing).into(),
         standing_override: account
             .standing_override
             .as_ref()

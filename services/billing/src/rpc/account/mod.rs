@@ -57,8 +57,8 @@ impl AccountService for Accounts {
         let message = request.into_inner();
         let (command, request) = convert::open_account(&message).map_err(Error::from)?;
         let command = Command::OpenAccount(command);
-        let account = self.app.change_account(command, request).await?;
-        let account = Some(convert::account(&account, &self.view(&account).await?));
+        let changed = self.app.change_account(command, request).await?;
+        let account = Some(convert::account(&changed.account, changed.standing));
         Ok(Response::new(pb::OpenAccountResponse { account }))
     }
 
@@ -70,7 +70,7 @@ impl AccountService for Accounts {
         let now = self.app.clock().now();
         let view = self.app.account(id, &asked).await?;
         Ok(Response::new(pb::GetAccountResponse {
-            account: Some(convert::account(&view.account, &view.standing(now))),
+            account: Some(convert::account(&view.account, view.standing(now).0)),
             standing: Some(convert::standing_info(&view, now)),
         }))
     }
@@ -101,7 +101,7 @@ impl AccountService for Accounts {
         let accounts = ids
             .iter()
             .filter_map(|id| views.get(id))
-            .map(|view| convert::account(&view.account, &view.standing(now)))
+            .map(|view| convert::account(&view.account, view.standing(now).0))
             .collect();
         Ok(Response::new(pb::ListAccountsResponse {
             accounts,
@@ -116,8 +116,8 @@ impl AccountService for Accounts {
         let message = request.into_inner();
         let (command, request) = convert::update_credit_terms(&message).map_err(Error::from)?;
         let command = Command::UpdateCreditTerms(command);
-        let account = self.app.change_account(command, request).await?;
-        let account = Some(convert::account(&account, &self.view(&account).await?));
+        let changed = self.app.change_account(command, request).await?;
+        let account = Some(convert::account(&changed.account, changed.standing));
         Ok(Response::new(pb::UpdateCreditTermsResponse { account }))
     }
 
@@ -129,8 +129,8 @@ impl AccountService for Accounts {
         let now = self.app.clock().now();
         let (command, request) = convert::override_standing(&message, now).map_err(Error::from)?;
         let command = Command::OverrideStanding(command);
-        let account = self.app.change_account(command, request).await?;
-        let account = Some(convert::account(&account, &self.view(&account).await?));
+        let changed = self.app.change_account(command, request).await?;
+        let account = Some(convert::account(&changed.account, changed.standing));
         Ok(Response::new(pb::OverrideStandingResponse { account }))
     }
 
@@ -141,8 +141,8 @@ impl AccountService for Accounts {
         let message = request.into_inner();
         let (command, request) = convert::clear_override(&message).map_err(Error::from)?;
         let command = Command::ClearStandingOverride(command);
-        let account = self.app.change_account(command, request).await?;
-        let account = Some(convert::account(&account, &self.view(&account).await?));
+        let changed = self.app.change_account(command, request).await?;
+        let account = Some(convert::account(&changed.account, changed.standing));
         Ok(Response::new(pb::ClearStandingOverrideResponse { account }))
     }
 
@@ -188,18 +188,9 @@ impl AccountService for Accounts {
         let message = request.into_inner();
         let (command, request) = convert::close_account(&message).map_err(Error::from)?;
         let command = Command::CloseAccount(command);
-        let account = self.app.change_account(command, request).await?;
-        let account = Some(convert::account(&account, &self.view(&account).await?));
+        let changed = self.app.change_account(command, request).await?;
+        let account = Some(convert::account(&changed.account, changed.standing));
         Ok(Response::new(pb::CloseAccountResponse { account }))
-    }
-}
-
-impl Accounts {
-    /// The standing that goes with an account as a command left it.
-    async fn view(&self, account: &Account) -> Result<convert::Standings, Error> {
-        let view = self.app.account(account.id, &account.id).await?;
-        let now = self.app.clock().now();
-        Ok(view.position.standing(account, now))
     }
 }
 

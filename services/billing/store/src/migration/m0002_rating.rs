@@ -2,6 +2,7 @@
 
 use super::columns::{big, id, index, key, small, table, text};
 use cleave_storage::schema::long_text;
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{ColumnDef, InsertStatement, OnConflict, TableCreateStatement};
 use sea_orm_migration::prelude::*;
 
@@ -28,7 +29,11 @@ impl MigrationTrait for Migration {
             terms(),
             rev_shares(),
         ];
-        for table in tables {
+        for mut table in tables {
+            if manager.get_database_backend() == DbBackend::Sqlite {
+                // One tree instead of two: these tables are found by their keys alone.
+                table.extra("WITHOUT ROWID");
+            }
             manager.create_table(table).await?;
         }
         for (table, name, columns) in INDEXES {

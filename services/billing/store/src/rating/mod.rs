@@ -9,7 +9,7 @@ mod scope;
 pub(crate) mod whole;
 
 pub(crate) use load::load;
-pub(crate) use save::save;
+pub(crate) use save::{save, watermarks};
 pub(crate) use scope::RatingScope;
 
 /// The name of the delivery stream's row in `rating_cursor`.

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod adjustment;
 pub(crate) mod bucket;
 pub(crate) mod bucket_total;
+mod insert;
 pub(crate) mod ledger_account;
 pub(crate) mod line_item;
 pub(crate) mod parked_row;
@@ -18,8 +19,8 @@ use crate::error::StoreError;
 use billing_domain::rating::Amounts;
 use cleave_kernel::{Currency, Micros};
 use cleave_storage::{Engine, StorageError, insert_chunks};
-use sea_orm::sea_query::{InsertStatement, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
+use sea_orm::sea_query::Query;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Statement, Value};
 
 /// What is done when a row is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,8 @@ pub(crate) enum IfThere {
     Replace,
 }
 
-/// Writes `rows`, whose first column is the key, in as few statements as the engine allows.
+/// Writes `rows`, whose first column is the key, in as few statements as the engine allows. The text is put together here:
+/// for thousands of rows, building and rendering a query tree costs more than the database takes to run it.
 pub(crate) async fn write<const N: usize>(
     txn: &DatabaseTransaction,
     table: &'static str,
@@ -40,31 +42,13 @@ pub(crate) async fn write<const N: usize>(
     rows: Vec<[Value; N]>,
     if_there: IfThere,
 ) -> Result<(), StorageError> {
-    let engine = Engine::from(txn.get_database_backend());
+    let backend = txn.get_database_backend();
+    let engine = Engine::from(backend);
     for chunk in insert_chunks(engine, N, rows) {
-        let mut insert = InsertStatement::new();
-        insert.into_table(table).columns(columns);
-        for row in chunk {
-            insert.values_panic(row.map(Into::into));
-        }
-        match if_there {
-            IfThere::Fail => {}
-            IfThere::Keep => {
-                insert.on_conflict(
-                    OnConflict::column(columns[0])
-                        .do_nothing_on([columns[0]])
-                        .to_owned(),
-                );
-            }
-            IfThere::Replace => {
-                insert.on_conflict(
-                    OnConflict::column(columns[0])
-                        .update_columns(columns.into_iter().skip(1))
-                        .to_owned(),
-                );
-            }
-        }
-        txn.execute(&insert).await?;
+        let sql = insert::text(engine, table, &columns, chunk.len(), if_there);
+        let values = chunk.into_iter().flatten();
+        txn.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+            .await?;
     }
     Ok(())
 }
@@ -83,7 +67,7 @@ pub(crate) fn currency(code: &str) -> Result<Currency, StoreError> {
 }
 
 /// Reads served, billed, earned, revenue and absorbed from the column `at` on.
-fn amounts(row: &QueryResult, at: usize) -> Result<Amounts, StoreError> {
+pub(crate) fn amounts(row: &QueryResult, at: usize) -> Result<Amounts, StoreError> {
     let micros = |at: usize| row.try_get_by_index(at).map(Micros::new);
     Ok(Amounts {
         served: micros(at)?,

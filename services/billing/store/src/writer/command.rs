@@ -91,15 +91,15 @@ impl Command {
 
     /// Applies the rules. A refusal leaves the work as it was.
     pub(super) fn apply(&self, work: &mut Work) -> Decision {
-        let account = |account| Outcome::Account(Box::new(account));
+        let changed = |changed| Outcome::Changed(Box::new(changed));
         match self {
-            Self::OpenAccount(command) => work.open_account(command).map(account),
-            Self::UpdateCreditTerms(command) => work.update_credit_terms(command).map(account),
-            Self::OverrideStanding(command) => work.override_standing(command).map(account),
+            Self::OpenAccount(command) => work.open_account(command).map(changed),
+            Self::UpdateCreditTerms(command) => work.update_credit_terms(command).map(changed),
+            Self::OverrideStanding(command) => work.override_standing(command).map(changed),
             Self::ClearStandingOverride(command) => {
-                work.clear_standing_override(command).map(account)
+                work.clear_standing_override(command).map(changed)
             }
-            Self::CloseAccount(command) => work.close_account(command).map(account),
+            Self::CloseAccount(command) => work.close_account(command).map(changed),
             Self::RecordPayment(command) => work
                 .record_payment(command)
                 .map(|recorded| Outcome::Recorded(Box::new(recorded))),

@@ -74,18 +74,24 @@ impl Writer {
         submissions: Vec<Submission>,
     ) -> Vec<Result<Decision, StoreError>> {
         let submissions: Vec<_> = submissions.into_iter().map(Arc::new).collect();
-        match self.transact(&submissions).await {
+        let decisions = self.decide(&submissions).await;
+        count(&submissions, &decisions);
+        decisions
+    }
+
+    async fn decide(&self, submissions: &[Arc<Submission>]) -> Vec<Result<Decision, StoreError>> {
+        match self.transact(submissions).await {
             Ok(decisions) => decisions,
             // One command may have spoiled the batch: alone, it spoils only itself.
             Err(error) if error.may_be_one_commands() && submissions.len() > 1 => {
                 tracing::error!(
                     batch.commands = submissions.len(),
-                    error = &error as &dyn std::error::Error,
+                    %error,
                     "a batch failed; its commands run one by one"
                 );
                 let mut decisions = Vec::with_capacity(submissions.len());
                 for submission in submissions {
-                    let alone = self.transact(std::slice::from_ref(&submission)).await;
+                    let alone = self.transact(std::slice::from_ref(submission)).await;
                     decisions.push(match alone {
                         Ok(decision) => {
                             decision.into_iter().next().unwrap_or(Err(StoreError::Lost))
@@ -116,4 +122,21 @@ impl Writer {
         }
         Ok(done.decisions)
     }
+}
+
+/// Counts commands by what became of them.
+fn count(submissions: &[Arc<Submission>], decisions: &[Result<Decision, StoreError>]) {
+    for (submission, decision) in submissions.iter().zip(decisions) {
+        let outcome = match decision {
+            Ok(Ok(_)) => "done",
+            Ok(Err(_)) => "refused",
+            Err(_) => "failed",
+        };
+        let command = submission.command.name();
+        metrics::counter!("billing_ledger_commands_total", "command" => command, "outcome" => outcome)
+            .increment(1);
+    }
+    // Few enough for a float to be exact.
+    let commands = u32::try_from(submissions.len()).unwrap_or(u32::MAX);
+    metrics::histogram!("billing_ledger_batch_commands").record(f64::from(commands));
 }

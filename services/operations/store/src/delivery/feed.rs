@@ -6,7 +6,7 @@ use operations_domain::watermark::Watermark;
 use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
 
-use super::gate::{head, watermarks};
+use super::gate::{DeliveryHead, head, watermarks};
 use super::row::{SourceNames, StoredRow, columns};
 
 /// One helping of the delivery feed.
@@ -20,6 +20,8 @@ pub struct DeliveryPage {
     pub next: i64,
     /// Whether that is the end of the feed, as far as was known.
     pub at_head: bool,
+    /// How far delivery had come, and in which history.
+    pub head: DeliveryHead,
     /// By which the state of the rows is told.
     pub gates: Gates,
 }
@@ -53,6 +55,7 @@ pub async fn changes(
             watermarks,
             next,
             at_head,
+            head,
             gates: Gates {
                 frozen_through: head.frozen_through,
                 complete_through: None,

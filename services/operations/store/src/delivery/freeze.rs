@@ -5,12 +5,13 @@ use cleave_storage::StorageError;
 use operations_domain::Refusal;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use serde::{Deserialize, Serialize};
 
 use super::gate;
 use super::key::least_id;
 
 /// What a freeze did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FreezeOutcome {
     /// How many rows it froze.
     pub frozen: i64,

@@ -30,6 +30,8 @@ pub struct DeliveryHead {
     pub epoch: Uuid,
     /// The seq of the last row or watermark.
     pub seq: i64,
+    /// How far the change feed had come before, by which its signal tells of what comes after.
+    pub feed_seq: i64,
     /// Every hour before this instant is frozen.
     pub frozen_through: Option<Timestamp>,
 }
@@ -53,10 +55,12 @@ pub(super) struct Source {
 
 /// How far delivery has come.
 pub async fn head<C: ConnectionTrait>(conn: &C) -> Result<DeliveryHead, StorageError> {
-    let epoch = feed::head(conn).await?.epoch;
+    // Before the gate: what is committed in between is told by the signal once more.
+    let feed = feed::head(conn).await?;
     let gate = read_gate(conn, false).await?;
     Ok(DeliveryHead {
-        epoch,
+        epoch: feed.epoch,
+        feed_seq: feed.seq,
         seq: gate.head_seq,
         frozen_through: gate.frozen_through,
     })
@@ -94,6 +98,11 @@ pub async fn watermarks<C: ConnectionTrait>(
 /// Waits for the gate and holds it until the transaction ends.
 pub(super) async fn lock(txn: &DatabaseTransaction) -> Result<Gate, StorageError> {
     read_gate(txn, true).await
+}
+
+/// Keeps delivery out until the transaction ends, for who decides on what was delivered.
+pub async fn close_gate(txn: &DatabaseTransaction) -> Result<(), StorageError> {
+    lock(txn).await.map(drop)
 }
 
 /// Moves the gate on.

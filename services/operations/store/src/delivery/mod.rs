@@ -21,7 +21,7 @@ pub use delivered::delivered_facts;
 pub use digest::{DayDigest, digests};
 pub use feed::{DeliveryPage, changes};
 pub use freeze::{FreezeOutcome, freeze};
-pub use gate::{DeliveryHead, head, watermarks};
+pub use gate::{DeliveryHead, close_gate, head, watermarks};
 pub use ingest::{Batch, BatchOutcome, ingest};
 pub use known::KnownReferences;
 pub use list::{DeliveryFilter, DeliveryPosition, list};

@@ -42,7 +42,7 @@ impl MigrationTrait for Migration {
             manager,
             "leases",
             "leases_by_state",
-            &["state", "line_item_id"],
+            &["state", "serve_until"],
         )
         .await?;
         ensure_index(
@@ -65,6 +65,7 @@ impl MigrationTrait for Migration {
             .col(big("spend_counted").not_null())
             .col(long_text(manager.get_database_backend(), "refusal"))
             .col(big("unreachable_since"))
+            .col(big("serve_until"))
             .to_owned();
         manager.create_table(lines).await
     }

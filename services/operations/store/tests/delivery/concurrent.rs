@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cleave_storage::FeedSignal;
 use operations_store::Store;
 use operations_store::delivery::changes;
 
@@ -18,7 +19,7 @@ async fn given_writers_on_several_replicas_then_the_highest_revision_stands_and_
         let mut writers = Vec::new();
         for writer in 0..WRITERS {
             let network = Arc::clone(&network);
-            let store = Store::new(network.test.replica().await);
+            let store = Store::new(network.test.replica().await, FeedSignal::POLL);
             writers.push(tokio::spawn(async move {
                 for round in 0..ROUNDS {
                     // All writers fight over the same keys with interleaved revisions.

@@ -2,6 +2,7 @@
 
 use crate::catalogue;
 use cleave_kernel::{AdUnitId, LineItemId, Timestamp};
+use cleave_storage::FeedSignal;
 use cleave_storage::testing::TestDatabase;
 use cleave_storage::{Database, StorageError, migrate};
 use jiff::tz::TimeZone;
@@ -35,7 +36,7 @@ impl Network {
                 .await
                 .expect("the migrations run");
             let mut network = Self {
-                store: Store::new(test.db().clone()),
+                store: Store::new(test.db().clone(), FeedSignal::POLL),
                 known: KnownReferences::default(),
                 line_items: Vec::new(),
                 ad_units: Vec::new(),

@@ -1,0 +1,182 @@
+//! Operations, through its generated client.
+
+use super::convert::{self, Malformed, ShareSpan};
+use crate::rpc::convert::time;
+use billing_domain::catalogue::Catalogue;
+use billing_domain::delivery::DeliveryRow;
+use billing_domain::terms::Terms;
+use cleave_kernel::{AdUnitId, LineItemId, Timestamp};
+use cleave_mesh::CallError;
+use cleave_mesh::follow::Messages;
+use operations_client::{OperationsClient, digest, pb};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tonic::Code;
+
+/// Rows in one message of the stream.
+const ROWS: i32 = 5000;
+/// Keys in one lookup.
+const KEYS: usize = 1000;
+/// The span in which a share is known ends just after the instant that it was asked for.
+const MOMENT: Duration = Duration::from_micros(1);
+
+/// Calls Operations. Clones share the channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Operations {
+    client: OperationsClient,
+}
+
+/// One message of the delivery stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<DeliveryRow>,
+    pub(crate) resume_token: String,
+    pub(crate) revision: i64,
+    pub(crate) as_of: Timestamp,
+    pub(crate) watermarks: BTreeMap<String, Timestamp>,
+}
+
+/// Why the stream cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    /// The place in it is gone: it has to be read from the beginning.
+    #[error("the resume token is no longer good")]
+    Expired,
+    /// The call failed.
+    #[error("the call failed")]
+    Call(#[source] CallError),
+    /// A message does not keep the contract.
+    #[error("a message does not keep the contract")]
+    Malformed(#[from] Malformed),
+    /// What arrived is not what was sent.
+    #[error("the rows of a message do not match its digest")]
+    Corrupted,
+}
+
+impl From<CallError> for StreamError {
+    fn from(error: CallError) -> Self {
+        match error.code {
+            Code::OutOfRange => Self::Expired,
+            _ => Self::Call(error),
+        }
+    }
+}
+
+impl Operations {
+    pub(crate) const fn new(client: OperationsClient) -> Self {
+        Self { client }
+    }
+
+    /// Opens the delivery stream after `resume_token`.
+    pub(crate) async fn watch_delivery(
+        &self,
+        resume_token: String,
+    ) -> Result<Messages<pb::WatchDeliveryResponse>, StreamError> {
+        let request = pb::WatchDeliveryRequest {
+            resume_token,
+            max_batch_rows: ROWS,
+        };
+        Ok(self.client.watch_delivery(request).await?)
+    }
+
+    /// Asks for versions of terms, and takes in those that there are.
+    pub(crate) async fn terms(
+        &self,
+        keys: &[(LineItemId, i64)],
+    ) -> Result<Vec<Terms>, StreamError> {
+        let mut known = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS) {
+            let keys = keys
+                .iter()
+                .map(|(line_item, version)| pb::LineItemTermsKey {
+                    line_item_id: line_item.to_string(),
+                    version: *version,
+                });
+            let request = pb::BatchGetLineItemTermsRequest {
+                keys: keys.collect(),
+            };
+            let answer = self.client.batch_get_line_item_terms(request).await?;
+            for terms in &answer.terms {
+                match convert::terms(terms) {
+                    Ok(terms) => known.push(terms),
+                    // Its rows are parked, which is seen; the others go on.
+                    Err(error) => tracing::error!(
+                        line_item.id = terms.line_item_id,
+                        terms.version = terms.version,
+                        %error,
+                        "terms cannot be rated by"
+                    ),
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Asks for revenue shares at instants, and answers those that there are.
+    pub(crate) async fn shares(
+        &self,
+        queries: &[(AdUnitId, Timestamp)],
+    ) -> Result<Vec<ShareSpan>, StreamError> {
+        let mut known = Vec::with_capacity(queries.len());
+        for queries in queries.chunks(KEYS) {
+            let queries = queries.iter().map(|(ad_unit, at)| pb::RevShareQuery {
+                ad_unit_id: ad_unit.to_string(),
+                time: Some(time(*at)),
+            });
+            let request = pb::BatchGetRevShareRequest {
+                queries: queries.collect(),
+            };
+            let answer = self.client.batch_get_rev_share(request).await?;
+            for share in &answer.rev_shares {
+                known.push(convert::share(share)?);
+            }
+        }
+        Ok(known)
+    }
+}
+
+impl ShareSpan {
+    /// Takes the share in: final from its beginning through the instant asked for, at which there is delivery, because
+    /// Operations refuses a version that would change what delivery has earned. What holds later is asked for later.
+    pub(crate) fn teach(self, catalogue: &mut Catalogue) {
+        let until = self.at.plus(MOMENT);
+        catalogue.learn_share(self.share, self.from.min(self.at), until);
+    }
+}
+
+impl Batch {
+    /// This batch and the one after it as one.
+    pub(crate) fn followed_by(mut self, next: Self) -> Self {
+        self.rows.extend(next.rows);
+        self.watermarks.extend(next.watermarks);
+        Self {
+            rows: self.rows,
+            watermarks: self.watermarks,
+            ..next
+        }
+    }
+
+    /// Reads a message of the stream.
+    pub(crate) fn read(message: pb::WatchDeliveryResponse) -> Result<Self, StreamError> {
+        let stated = message.digest.as_slice();
+        if !message.rows.is_empty() && !stated.is_empty() {
+            let found = digest::of_rows(&message.rows);
+            if found.as_ref().map(<[u8; 32]>::as_slice) != Some(stated) {
+                return Err(StreamError::Corrupted);
+            }
+        }
+        let watermark = |watermark: pb::DeliveryWatermark| {
+            let through = convert::time("complete_through", watermark.complete_through.as_ref())?;
+            Ok::<_, Malformed>((watermark.source, through))
+        };
+        let rows = message.rows.into_iter().map(convert::delivery_row);
+        let watermarks = message.watermarks.into_iter().map(watermark);
+        Ok(Self {
+            rows: rows.collect::<Result<_, _>>()?,
+            resume_token: message.resume_token,
+            revision: message.revision,
+            as_of: convert::time("as_of", message.as_of.as_ref())?,
+            watermarks: watermarks.collect::<Result<_, _>>()?,
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! Rates rows: asks Operations for the terms and shares that are not known yet, outside of any transaction, and hands
+//! the rows to the ledger writer.
+
+use crate::app::App;
+use crate::peers::Operations;
+use billing_domain::catalogue::Catalogue;
+use billing_domain::delivery::DeliveryRow;
+use billing_domain::rate_delivery::RateReport;
+use billing_domain::rating_set::Progress;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Rates rows. Clones share what they know.
+#[derive(Clone)]
+pub(crate) struct Rater {
+    app: App,
+    operations: Operations,
+    catalogue: Arc<Mutex<Catalogue>>,
+}
+
+impl Rater {
+    pub(crate) fn new(app: App, operations: Operations) -> Self {
+        let zone = app.store().zone().clone();
+        Self {
+            app,
+            operations,
+            catalogue: Arc::new(Mutex::new(Catalogue::new(zone))),
+        }
+    }
+
+    pub(crate) const fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub(crate) const fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Rates rows. Those whose terms or share nobody knows are parked.
+    pub(crate) async fn rate(
+        &self,
+        rows: Vec<DeliveryRow>,
+        progress: Option<Progress>,
+    ) -> anyhow::Result<RateReport> {
+        // A share is known up to an hour: asking for the latest hours answers the earlier ones but for those before the
+        // latest change, and so on.
+        for latest in [true, true, false] {
+            if !self.learn(&rows, latest).await? {
+                break;
+            }
+        }
+        let rows = self.catalogue.lock().await.prepare(rows);
+        Ok(self.app.rate_delivery(rows, progress).await?)
+    }
+
+    /// Asks for what the rows need and is not known, of the shares only for the latest hour of each ad unit when
+    /// `latest`. Answers whether anything was unknown.
+    async fn learn(&self, rows: &[DeliveryRow], latest: bool) -> anyhow::Result<bool> {
+        let unknown = self.catalogue.lock().await.unknown(rows);
+        let shares = if latest {
+            // In the order of the hours of each ad unit, so the last one stays.
+            let latest: BTreeMap<_, _> = unknown.shares.into_iter().collect();
+            latest.into_iter().collect()
+        } else {
+            Vec::from_iter(unknown.shares)
+        };
+        let terms = Vec::from_iter(unknown.terms);
+        if terms.is_empty() && shares.is_empty() {
+            return Ok(false);
+        }
+        let terms = self.operations.terms(&terms).await?;
+        let shares = self.operations.shares(&shares).await?;
+        let mut catalogue = self.catalogue.lock().await;
+        for terms in terms {
+            catalogue.learn_terms(terms);
+        }
+        for share in shares {
+            share.teach(&mut catalogue);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,8 @@
+//! The ledger writer on every engine there is.
+
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+mod bank;
+mod replicas;
+mod support;
+mod writer;

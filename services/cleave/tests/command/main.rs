@@ -1,0 +1,6 @@
+//! The command as people run it: the real binary, real services, real databases.
+
+mod import;
+mod network;
+mod report;
+mod up;

@@ -1,0 +1,205 @@
+//! One service as a process: started, killed, started again at the same address.
+
+use anyhow::{Context, Result, bail, ensure};
+use cleave_mesh::{Mesh, MeshChannel};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a process may take to serve after its start, or to end after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service that runs as a process of its own.
+pub struct Process {
+    program: PathBuf,
+    settings: Vec<(String, String)>,
+    addr: SocketAddr,
+    admin: SocketAddr,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// A process of `program` that is not started yet, on two free ports of the loopback.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn new(program: impl Into<PathBuf>, name: &str, folder: &Path) -> Result<Self> {
+        let (addr, admin) = (free_port()?, free_port()?);
+        Ok(Self {
+            program: program.into(),
+            settings: vec![
+                ("host.listen".to_owned(), addr.to_string()),
+                ("host.admin".to_owned(), admin.to_string()),
+            ],
+            addr,
+            admin,
+            log: folder.join(format!("{name}.log")),
+            child: None,
+        })
+    }
+
+    /// Sets one key of the service's configuration.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.settings.push((key.to_owned(), value.into()));
+    }
+
+    /// Where it serves.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where its admin port listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// A channel to it, from this test.
+    ///
+    /// # Errors
+    /// When the address cannot be dialled at all.
+    pub fn channel(&self) -> Result<MeshChannel> {
+        let mesh = Mesh::builder(cleave_contracts::POLICIES)
+            .caller("cleave")
+            .peer("service", &format!("http://{}", self.addr))
+            .build()?;
+        Ok(mesh.to("service")?)
+    }
+
+    /// Starts the process and waits until it accepts calls.
+    ///
+    /// # Errors
+    /// When it ends or stays silent instead: with its log.
+    pub async fn start(&mut self) -> Result<()> {
+        self.spawn()?;
+        self.serving().await
+    }
+
+    /// Starts the process and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&mut self) -> Result<()> {
+        ensure!(
+            self.child.is_none(),
+            "{} runs already",
+            self.program.display()
+        );
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)?;
+        let mut command = Command::new(&self.program);
+        command.arg("serve");
+        for (key, value) in &self.settings {
+            command.arg("--set").arg(format!("{key}={value}"));
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("starting {}", self.program.display()))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until the health service says SERVING for the whole process.
+    ///
+    /// # Errors
+    /// When the process ends or a minute passes instead.
+    pub async fn serving(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let url = format!("http://{}", self.addr);
+        loop {
+            if let Some(status) = self.child.as_mut().context("not started")?.try_wait()? {
+                bail!(
+                    "ended with {status} instead of serving:\n{}",
+                    self.log_text()
+                );
+            }
+            if is_serving(&url).await {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "does not serve:\n{}",
+                self.log_text()
+            );
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends the process at once, as a power cut would.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("not running")?;
+        // SIGKILL on Unix.
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the process to end with SIGTERM and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end in time.
+    pub async fn stop(&mut self) -> Result<ExitStatus> {
+        let mut child = self.child.take().context("not running")?;
+        let told = Command::new("kill")
+            .arg("-TERM")
+            .arg(child.id().to_string())
+            .status()?;
+        ensure!(told.success(), "SIGTERM could not be sent");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                child.kill()?;
+                bail!("did not end after SIGTERM:\n{}", self.log_text());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What the process has logged so far.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.as_mut() {
+            // The test is over: whether the process was still there no longer matters.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+async fn is_serving(url: &str) -> bool {
+    use tonic_health::pb::health_client::HealthClient;
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
+
+    let Ok(endpoint) = tonic::transport::Endpoint::from_shared(url.to_owned()) else {
+        return false;
+    };
+    let Ok(channel) = endpoint.connect().await else {
+        return false;
+    };
+    let checked = HealthClient::new(channel)
+        .check(HealthCheckRequest::default())
+        .await;
+    checked.is_ok_and(|reply| reply.into_inner().status() == ServingStatus::Serving)
+}
+
+fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}

@@ -1,0 +1,89 @@
+//! What Billing tells of its accounts, taken in.
+
+use cleave_kernel::{AdvertiserId, PublisherId, Timestamp};
+use operations_domain::account::{AccountParty, AccountProjection, AccountState};
+use operations_store::peer_feed::{self, ACCOUNTS, PeerPosition};
+use operations_store::{Unit, account, advertiser, publisher};
+
+use super::{App, Error};
+
+impl App {
+    /// What to follow the accounts from; empty from the beginning.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn accounts_token(&self) -> Result<String, Error> {
+        let position = self
+            .store
+            .db()
+            .read("accounts_token", |conn| async move {
+                Ok::<_, Error>(peer_feed::position(conn, ACCOUNTS).await?)
+            })
+            .await?;
+        Ok(position.map(|position| position.token).unwrap_or_default())
+    }
+
+    /// Takes in `accounts` together with the position that they lead to. Who waited for an account that is open
+    /// now is active from here on. Answers how many accounts were news.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn apply_accounts(
+        &self,
+        accounts: &[AccountProjection],
+        position: &PeerPosition,
+    ) -> Result<usize, Error> {
+        self.store
+            .write("apply_accounts", position.heard_at, |unit| async move {
+                let news = account::apply_accounts(&unit, accounts).await?;
+                for account in &news {
+                    announce(&unit, account).await?;
+                }
+                peer_feed::store_position(&unit, ACCOUNTS, position).await?;
+                Ok(news.len())
+            })
+            .await
+    }
+
+    /// Follows the accounts from the beginning, believing whatever comes: Billing does not know our position any
+    /// more, as after a restore.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn restart_accounts(&self) -> Result<(), Error> {
+        self.store
+            .write("restart_accounts", self.clock.now(), |unit| async move {
+                let known = peer_feed::position(&**unit, ACCOUNTS).await?;
+                account::distrust_revisions(&unit).await?;
+                let restarted = PeerPosition {
+                    token: String::new(),
+                    revision: 0,
+                    as_of: Timestamp::EPOCH,
+                    // What we know is as old as before.
+                    heard_at: known.map_or(Timestamp::EPOCH, |known| known.heard_at),
+                };
+                peer_feed::store_position(&unit, ACCOUNTS, &restarted).await?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Tells the owner of an open account that it has one.
+async fn announce(unit: &Unit, account: &AccountProjection) -> Result<(), Error> {
+    match account.state {
+        AccountState::Open => {}
+        AccountState::Pending | AccountState::Closed => return Ok(()),
+    }
+    match account.party {
+        AccountParty::Advertiser => {
+            let owner = AdvertiserId::from_uuid(account.owner);
+            advertiser::account_opened(unit, owner, account.account).await?;
+        }
+        AccountParty::Publisher => {
+            let owner = PublisherId::from_uuid(account.owner);
+            publisher::account_opened(unit, owner, account.account).await?;
+        }
+    }
+    Ok(())
+}

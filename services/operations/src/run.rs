@@ -1,0 +1,187 @@
+//! From settings to a running service.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use billing_client::BillingClient;
+use cleave_contracts::operations::v1::ad_unit_service_server::AdUnitServiceServer;
+use cleave_contracts::operations::v1::advertiser_service_server::AdvertiserServiceServer;
+use cleave_contracts::operations::v1::campaign_service_server::CampaignServiceServer;
+use cleave_contracts::operations::v1::catalog_service_server::CatalogServiceServer;
+use cleave_contracts::operations::v1::delivery_service_server::DeliveryServiceServer;
+use cleave_contracts::operations::v1::game_service_server::GameServiceServer;
+use cleave_contracts::operations::v1::line_item_service_server::LineItemServiceServer;
+use cleave_contracts::operations::v1::publisher_service_server::PublisherServiceServer;
+use cleave_contracts::operations::v1::rev_share_service_server::RevShareServiceServer;
+use cleave_host::command::Program;
+use cleave_host::config::{HostSettings, TelemetrySettings};
+use cleave_host::{Drain, Host, HostBuilder, Running};
+use cleave_kernel::{SharedClock, SystemClock};
+use cleave_mesh::Mesh;
+use cleave_storage::{Database, migrate as migrations};
+use operations_store::Store;
+
+use crate::app::{App, DeliveryIntake};
+use crate::peers::billing::Billing;
+use crate::rpc::{
+    AdUnits, Advertisers, Campaigns, Catalog, Delivery, Games, LineItems, Publishers, RevShares,
+    Watching,
+};
+use crate::settings::Settings;
+use crate::tasks;
+
+/// The service, for the frame of its binary.
+#[derive(Debug)]
+pub struct Operations;
+
+impl Program for Operations {
+    const NAME: &'static str = "operations";
+    const ABOUT: &'static str = "The operations data service: catalogue, delivery, leases";
+    const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    type Settings = Settings;
+
+    fn host(settings: &Settings) -> &HostSettings {
+        &settings.host
+    }
+
+    fn telemetry(settings: &Settings) -> &TelemetrySettings {
+        &settings.telemetry
+    }
+
+    async fn migrate(settings: Settings) -> anyhow::Result<()> {
+        migrate(&settings).await
+    }
+
+    async fn start(settings: Settings) -> anyhow::Result<Running> {
+        start(settings).await
+    }
+}
+
+/// Brings the database to the schema of this version.
+///
+/// # Errors
+/// When the database cannot be reached or changed.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let database = connect(settings).await?;
+    let applied = migrations::run(&database, &operations_store::migrations()).await?;
+    tracing::info!(
+        migrations.applied = applied.len(),
+        "the schema is up to date"
+    );
+    Ok(database.close().await?)
+}
+
+/// Starts the service by the machine's clock.
+///
+/// # Errors
+/// When the settings do not allow it, or the database does not fit.
+pub async fn start(settings: Settings) -> anyhow::Result<Running> {
+    start_with(settings, Arc::new(SystemClock)).await
+}
+
+/// Starts the service by a clock of the caller's.
+///
+/// # Errors
+/// When the settings do not allow it, or the database does not fit.
+pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Result<Running> {
+    let database = connect(&settings).await?;
+    prepare(&settings, &database).await?;
+    let zone = settings
+        .delivery
+        .zone()
+        .context("delivery.time_zone is no IANA time zone")?;
+    let store = Store::new(database.clone(), settings.watch.poll);
+    let app = App::new(store, clock, zone);
+    let drain = Drain::new();
+    let watching = Watching {
+        heartbeat: settings.watch.heartbeat,
+        drain: drain.clone(),
+    };
+    let host = Host::builder(Operations::NAME, &settings.host)
+        .policies(cleave_contracts::POLICIES)
+        .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
+        .drain(drain);
+    let intake = DeliveryIntake::spawn(app.clone(), Arc::clone(app.lease_bell()));
+    let host = with_services(host, &app, &watching).service(DeliveryServiceServer::new(
+        Delivery::new(app.clone(), intake.clone(), watching),
+    ));
+    let host = with_tasks(host, &app, &settings)?;
+    let probed = database.clone();
+    host.readiness("database", move || {
+        let database = probed.clone();
+        async move { Ok(database.ping().await?) }
+    })
+    .on_stopped("database", async move {
+        intake.close().await;
+        Ok(database.close().await?)
+    })
+    .start()
+    .await
+}
+
+/// Serves the contract.
+fn with_services(host: HostBuilder, app: &App, watching: &Watching) -> HostBuilder {
+    host.service(AdvertiserServiceServer::new(Advertisers::new(app.clone())))
+        .service(PublisherServiceServer::new(Publishers::new(app.clone())))
+        .service(GameServiceServer::new(Games::new(app.clone())))
+        .service(AdUnitServiceServer::new(AdUnits::new(app.clone())))
+        .service(RevShareServiceServer::new(RevShares::new(app.clone())))
+        .service(CampaignServiceServer::new(Campaigns::new(app.clone())))
+        .service(LineItemServiceServer::new(LineItems::new(app.clone())))
+        .service(CatalogServiceServer::new(Catalog::new(
+            app.clone(),
+            watching.clone(),
+        )))
+}
+
+/// Does what nobody asks for. Billing is called from here only; without an address of it nothing is.
+fn with_tasks(host: HostBuilder, app: &App, settings: &Settings) -> anyhow::Result<HostBuilder> {
+    if settings.peers.billing.is_empty() {
+        return Ok(host);
+    }
+    let mesh = Mesh::builder(cleave_contracts::POLICIES)
+        .caller(Operations::NAME)
+        .peer(billing_client::PEER, &settings.peers.billing)
+        .build()
+        .context("the address of Billing (peers.billing) cannot be used")?;
+    let billing = Billing::new(BillingClient::new(mesh.to(billing_client::PEER)?));
+    let leases = Arc::clone(app.lease_bell());
+    let outbox = Arc::clone(app.outbox_bell());
+    let accounts = tasks::accounts::task(app.clone(), billing.clone(), Arc::clone(&leases));
+    let keeper = tasks::leases::task(
+        app.clone(),
+        billing.clone(),
+        settings.leases.policy(),
+        settings.leases.period,
+        leases,
+    );
+    let relay = tasks::outbox::task(app.clone(), billing, settings.peers.outbox_period, outbox);
+    Ok(host
+        .task(accounts)
+        .task(keeper)
+        .task(relay)
+        .state("peers", move || serde_json::json!(mesh.state())))
+}
+
+async fn connect(settings: &Settings) -> anyhow::Result<Database> {
+    let database = &settings.database;
+    Database::connect(&database.url, &database.options())
+        .await
+        .context("the database (database.url) cannot be used")
+}
+
+/// Brings the schema up to date where that is wanted, and refuses to run on an older one where it is not.
+async fn prepare(settings: &Settings, database: &Database) -> anyhow::Result<()> {
+    let all = operations_store::migrations();
+    if settings.database.migrate || settings.database.is_embedded() {
+        migrations::run(database, &all).await?;
+        return Ok(());
+    }
+    let pending = migrations::pending(database, &all).await?;
+    anyhow::ensure!(
+        pending.is_empty(),
+        "the schema is older than this version ({} steps): run `operations migrate`, or set database.migrate",
+        pending.len()
+    );
+    Ok(())
+}

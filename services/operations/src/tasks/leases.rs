@@ -1,0 +1,164 @@
+//! Keeps line items supplied with leases, and watches what becomes of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cleave_host::{Report, Task};
+use cleave_kernel::LineItemId;
+use futures::StreamExt;
+use operations_domain::lease::{LeasePolicy, LeaseState};
+use operations_domain::line_item_status::{Computed, LineItemStatus};
+use operations_domain::named::Named;
+use operations_store::lease::LeaseRecord;
+use tokio::sync::Notify;
+
+use crate::app::{App, LeaseAnswer, LeaseRound};
+use crate::peers::billing::{Answer, Billing};
+
+/// Calls to Billing that are out at the same time.
+const CALLS_AT_ONCE: usize = 16;
+/// Leases asked about in one tick.
+const LEASES_AT_ONCE: usize = 200;
+
+/// What line items did when last seen.
+type Seen = Arc<Mutex<HashMap<LineItemId, LineItemStatus>>>;
+
+/// The task; `wake` runs it at once.
+pub fn task(
+    app: App,
+    billing: Billing,
+    policy: LeasePolicy,
+    period: Duration,
+    wake: Arc<Notify>,
+) -> Task {
+    let seen = Seen::default();
+    Task::new("lease-keeper", period, move || {
+        let (app, billing, seen) = (app.clone(), billing.clone(), Arc::clone(&seen));
+        async move { tick(&app, &billing, &policy, &seen).await }
+    })
+    .wake(wake)
+}
+
+async fn tick(
+    app: &App,
+    billing: &Billing,
+    policy: &LeasePolicy,
+    seen: &Seen,
+) -> anyhow::Result<Report> {
+    let round = app.lease_round(policy).await?;
+    publish(&round, seen);
+    let limit = u64::try_from(LEASES_AT_ONCE).unwrap_or(u64::MAX);
+    let waiting = app.waiting_leases(limit).await?;
+    let full = waiting.len() == LEASES_AT_ONCE;
+    let answers: Vec<(LeaseRecord, LeaseAnswer)> = futures::stream::iter(waiting)
+        .map(|record| async move {
+            let answer = ask(billing, &record).await;
+            (record, answer)
+        })
+        .buffer_unordered(CALLS_AT_ONCE)
+        .collect()
+        .await;
+    let silent = answers
+        .iter()
+        .filter(|(_, answer)| *answer == LeaseAnswer::Silent)
+        .count();
+    let answered = answers.len() - silent;
+    if !answers.is_empty() {
+        app.store_lease_answers(&answers).await?;
+    }
+    let forgot = app.forget_leases().await?;
+    let done = u64::try_from(round.decided + answered).unwrap_or(u64::MAX);
+    // While Billing is silent the period is pace enough.
+    Ok(if forgot || full && silent == 0 {
+        Report::more(done)
+    } else {
+        Report::did(done)
+    })
+}
+
+async fn ask(billing: &Billing, record: &LeaseRecord) -> LeaseAnswer {
+    let (call, answer) = if record.lease.state == LeaseState::Planned {
+        let answer = match billing.reserve(record).await {
+            Answer::Done(grant) => LeaseAnswer::Granted {
+                reservation: grant.reservation,
+                granted: grant.granted,
+            },
+            Answer::Refused { reason, message } => LeaseAnswer::Refused { reason, message },
+            Answer::Silent { error } => silent(record, &error),
+        };
+        ("reserve", answer)
+    } else {
+        let answer = match billing.release(record).await {
+            // Refused means that it is over already: expired, or used up.
+            Answer::Done(()) | Answer::Refused { .. } => LeaseAnswer::Over,
+            Answer::Silent { error } => silent(record, &error),
+        };
+        ("release", answer)
+    };
+    let outcome = match &answer {
+        LeaseAnswer::Granted { .. } => "granted",
+        LeaseAnswer::Refused { .. } => "refused",
+        LeaseAnswer::Over => "over",
+        LeaseAnswer::Silent => "silent",
+    };
+    metrics::counter!("operations_lease_calls_total", "call" => call, "outcome" => outcome)
+        .increment(1);
+    answer
+}
+
+fn silent(record: &LeaseRecord, error: &str) -> LeaseAnswer {
+    tracing::debug!(
+        line_item.id = %record.lease.line_item,
+        request.id = %record.lease.request,
+        error,
+        "Billing did not answer about a lease"
+    );
+    LeaseAnswer::Silent
+}
+
+/// Tells logs and metrics what line items do.
+fn publish(round: &LeaseRound, seen: &Seen) {
+    for (currency, micros) in &round.exposure {
+        let units = i64::try_from(*micros).map_or(f64::MAX, units);
+        metrics::gauge!("operations_lease_exposure", "currency" => *currency).set(units);
+    }
+    let mut counts: HashMap<LineItemStatus, u32> = HashMap::new();
+    let mut now = HashMap::with_capacity(round.statuses.len());
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    for (id, computed) in &round.statuses {
+        *counts.entry(computed.status).or_default() += 1;
+        let before = seen.get(id).copied();
+        if before.is_some_and(|before| before != computed.status) {
+            announce(*id, before, computed);
+        }
+        now.insert(*id, computed.status);
+    }
+    *seen = now;
+    for status in LineItemStatus::ALL {
+        let count = counts.get(status).copied().unwrap_or(0);
+        metrics::gauge!("operations_line_items", "status" => status.name()).set(count);
+    }
+}
+
+fn announce(id: LineItemId, before: Option<LineItemStatus>, computed: &Computed) {
+    let reasons: Vec<&str> = computed
+        .reasons
+        .iter()
+        .map(|reason| reason.message.as_str())
+        .collect();
+    tracing::info!(
+        line_item.id = %id,
+        status.before = before.map(Named::name),
+        status.now = computed.status.name(),
+        reasons = reasons.join("; "),
+        "a line item changed what it does"
+    );
+}
+
+/// Units of currency, for a gauge: a picture, not an account.
+fn units(micros: i64) -> f64 {
+    let whole = i32::try_from(micros / 1_000_000).unwrap_or(i32::MAX);
+    let rest = i32::try_from(micros % 1_000_000).unwrap_or(0);
+    f64::from(whole) + f64::from(rest) / 1e6
+}

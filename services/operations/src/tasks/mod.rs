@@ -1,0 +1,5 @@
+//! What Operations does without being asked: follows Billing's accounts, keeps leases, tells the outbox.
+
+pub mod accounts;
+pub mod leases;
+pub mod outbox;
