@@ -121,6 +121,23 @@ fn is_segment(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_for_a_workload_is_the_one_that_the_id_names(id in "spiffe://a\\.b(/[a-z./%\u{e9}]{0,6}){0,3}") {
+            let domain = TrustDomain::parse("a.b").expect("domain");
+            if let Ok(workload) = domain.workload(&id) {
+                prop_assert_eq!(domain.id(workload.name()), id);
+            }
+        }
+
+        #[test]
+        fn rubbish_is_no_certificate(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let domain = TrustDomain::parse("a.b").expect("domain");
+            prop_assert!(domain.workload_of(&CertificateDer::from(bytes)).is_err());
+        }
+    }
 
     #[test]
     fn a_workload_is_one_segment_below_the_domain_and_nothing_else() {

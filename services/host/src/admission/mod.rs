@@ -69,9 +69,8 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Permit {
     inner: Arc<Inner>,
-    /// When the call began; absent for streams, and once its time is known.
+    /// When the call began; streams are not timed.
     start: Option<Instant>,
-    stream: bool,
 }
 
 impl Admission {
@@ -137,7 +136,6 @@ impl Admission {
     fn permit(&self, start: Option<Instant>) -> Permit {
         Permit {
             inner: Arc::clone(&self.inner),
-            stream: start.is_none(),
             start,
         }
     }
@@ -184,22 +182,14 @@ impl Inner {
     }
 }
 
-impl Permit {
-    /// The handler has answered: what is left depends on how fast the caller reads.
-    pub(crate) fn answered(&mut self) {
-        if let Some(start) = self.start.take() {
-            self.inner.record(start.elapsed());
-        }
-    }
-}
-
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.answered();
-        let count = if self.stream {
-            &self.inner.streams
-        } else {
-            &self.inner.calls
+        let count = match self.start {
+            Some(start) => {
+                self.inner.record(start.elapsed());
+                &self.inner.calls
+            }
+            None => &self.inner.streams,
         };
         count.fetch_sub(1, Ordering::Relaxed);
     }

@@ -45,7 +45,7 @@ pub(super) struct Bounds {
     pub(super) bytes: usize,
     /// Cancelled when the call must leave its connection; only streams last that long.
     pub(super) retired: Option<CancellationToken>,
-    /// The call's place, until it is over.
+    /// The place of a stream, until it is over.
     pub(super) permit: Option<Permit>,
     /// While the service drains, each answer says so.
     pub(super) drain: Drain,

@@ -32,7 +32,7 @@ use tracing::Instrument as _;
 pub(crate) struct Stack {
     shared: Arc<Shared>,
     routes: Routes,
-    origin: Origin,
+    origin: Arc<Origin>,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Stack {
         Self {
             shared,
             routes: routes.prepare(),
-            origin: Origin::new(None, Identity::Anonymous),
+            origin: Arc::new(Origin::new(None, Identity::Anonymous)),
         }
     }
 
@@ -81,7 +81,7 @@ impl Stack {
     }
 
     /// The same for the connection of one client.
-    pub(super) fn at(mut self, origin: Origin) -> Self {
+    pub(super) fn at(mut self, origin: Arc<Origin>) -> Self {
         self.origin = origin;
         self
     }
@@ -100,7 +100,7 @@ impl Stack {
             let (remote, busy) = (self.origin.remote, self.origin.busy());
             self.shared.metrics.call(path, remote, busy, context)
         };
-        let (deadline, mut permit) = match self.admit(method, &request) {
+        let (deadline, permit) = match self.admit(method, &request) {
             Ok(admitted) => admitted,
             Err(mut refusal) => {
                 hint(&self.shared.drain, refusal.headers_mut());
@@ -116,11 +116,9 @@ impl Stack {
         let response = self
             .handle(request, &meter, unary, Arc::clone(&received))
             .await;
-        if let Some(permit) = &mut permit {
-            permit.answered();
-        }
         let bounds = Bounds {
-            permit,
+            // A unary call is done: how fast its caller reads the answer is no work of ours.
+            permit: permit.filter(|_| !unary),
             drain: self.shared.drain.clone(),
             deadline,
             bytes: self.shared.settings.max_message_bytes,

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -101,10 +102,10 @@ async fn http2(
     patience: impl Future<Output = ()>,
 ) -> Result<Option<End>, Box<dyn std::error::Error + Send + Sync>> {
     let settings = stack.settings().clone();
-    let origin = Origin::new(remote, identity);
+    let origin = Arc::new(Origin::new(remote, identity));
     let (watched, preface) = Watched::new(wire);
     let connection =
-        builder(&settings).serve_connection(TokioIo::new(watched), stack.at(origin.clone()));
+        builder(&settings).serve_connection(TokioIo::new(watched), stack.at(Arc::clone(&origin)));
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended.map(|()| None)?),

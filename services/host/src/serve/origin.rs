@@ -17,7 +17,7 @@ pub(super) enum Identity {
 }
 
 /// What is known of the connection that a call comes over.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Origin {
     pub(super) remote: Option<SocketAddr>,
     pub(super) identity: Identity,

@@ -191,3 +191,34 @@ async fn streams_have_a_bound_of_their_own_and_free_it_when_they_end() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn callers_who_do_not_read_their_answers_keep_no_places() {
+    let running = start(&Arc::new(Semaphore::new(100))).await;
+    let stream = tokio::net::TcpStream::connect(running.addr()).await;
+    let io = hyper_util::rt::TokioIo::new(stream.expect("connected"));
+    // No answer's message fits into a window of nothing.
+    let (mut sender, connection) =
+        hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+            .initial_stream_window_size(0)
+            .handshake(io)
+            .await
+            .expect("handshake");
+    let _connection = tokio::spawn(connection);
+    let mut unread = Vec::new();
+
+    // Twice as many as there are places.
+    for _ in 0..20 {
+        let request = http::Request::post("http://test/test.Script/Critical")
+            .header("content-type", "application/grpc")
+            .body(http_body_util::Full::new(bytes::Bytes::from_static(
+                &[0; 5],
+            )))
+            .expect("request");
+        let answer = sender.send_request(request).await.expect("answer");
+        assert!(!answer.headers().contains_key("grpc-status"), "{answer:?}");
+        unread.push(answer);
+    }
+
+    in_flight(&running, 0).await;
+}
