@@ -86,12 +86,16 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
     }
 }
 
-fn serving(ready: bool) -> HealthCheckResponse {
-    answer(if ready {
+const fn status(ready: bool) -> ServingStatus {
+    if ready {
         ServingStatus::Serving
     } else {
         ServingStatus::NotServing
-    })
+    }
+}
+
+fn serving(ready: bool) -> HealthCheckResponse {
+    answer(status(ready))
 }
 
 #[tonic::async_trait]
@@ -126,26 +130,63 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let drain = self.readiness.drain.clone();
         let known = self.names.contains(&request.into_inner().service);
-        let changes = if known {
-            let changes = self.readiness.serving.subscribe();
-            tokio_stream::wrappers::WatchStream::new(changes)
-                .map(|ready| Ok(serving(ready)))
-                .boxed()
-        } else {
-            // The services of a server are fixed, so this never changes; the call stays open, as the
-            // protocol asks.
-            let unknown = futures::future::ready(Ok(answer(ServingStatus::ServiceUnknown)));
-            futures::stream::once(unknown)
-                .chain(futures::stream::pending())
-                .boxed()
+        let follower = Follower {
+            changes: known.then(|| self.readiness.serving.subscribe()),
+            drain: self.readiness.drain.clone(),
+            told: None,
+            over: false,
         };
-        let end = drain.token().clone().cancelled_owned();
-        let farewell = futures::future::ready(Err(drain.status()));
-        let stream = changes
-            .take_until(end)
-            .chain(futures::stream::once(farewell));
+        let stream = futures::stream::unfold(follower, |mut follower| async move {
+            let message = follower.next().await?;
+            Some((message, follower))
+        });
         Ok(Response::new(stream.boxed()))
+    }
+}
+
+/// Who watches one service.
+struct Follower {
+    /// Absent when there is no such service. The services of a server are fixed, so that never changes;
+    /// the call stays open all the same, as the protocol asks.
+    changes: Option<watch::Receiver<bool>>,
+    drain: Drain,
+    told: Option<ServingStatus>,
+    over: bool,
+}
+
+impl Follower {
+    /// The next message: what has changed, then that the service ends, and nothing more. Nobody misses
+    /// that it serves no more, however soon the end comes.
+    async fn next(&mut self) -> Option<Result<HealthCheckResponse, Status>> {
+        if self.over {
+            return None;
+        }
+        loop {
+            let closing = self.drain.token().is_cancelled();
+            let now = match &mut self.changes {
+                None => ServingStatus::ServiceUnknown,
+                Some(changes) => status(*changes.borrow_and_update() && !closing),
+            };
+            if self.told.replace(now) != Some(now) {
+                return Some(Ok(answer(now)));
+            }
+            if closing {
+                self.over = true;
+                return Some(Err(self.drain.status()));
+            }
+            tokio::select! {
+                () = changed(&mut self.changes) => {}
+                () = self.drain.token().cancelled() => {}
+            }
+        }
+    }
+}
+
+async fn changed(changes: &mut Option<watch::Receiver<bool>>) {
+    match changes {
+        // The sender lives as long as the service.
+        Some(changes) => drop(changes.changed().await),
+        None => std::future::pending().await,
     }
 }

@@ -1,6 +1,6 @@
 //! Too much work: who is refused first, and what they are told.
 
-use crate::rig::{connect, host, message, page, reply, respond, unary, watch};
+use crate::rig::{connect, host, message, page, reply, respond, rest, unary, watch};
 use cleave_host::Running;
 use cleave_mesh::policy::{Criticality, MethodPolicy, PolicyTable};
 use futures::{StreamExt as _, stream};
@@ -63,7 +63,7 @@ async fn in_flight(running: &Running, calls: u64) {
         if state["admission"]["calls"] == calls {
             return;
         }
-        tokio::task::yield_now().await;
+        rest().await;
     }
 }
 
@@ -188,7 +188,7 @@ async fn streams_have_a_bound_of_their_own_and_free_it_when_they_end() {
 
     drop(first);
     while watch(&channel, String::new()).await.is_err() {
-        tokio::task::yield_now().await;
+        rest().await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! New certificates and a new authority while calls go on.
 
 use crate::pki::{self, Authority, Files, identified};
-use crate::rig::{host, page, reply, unary};
+use crate::rig::{host, page, reply, rest, unary};
 use cleave_host::Running;
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::tls::Credentials;
@@ -36,7 +36,7 @@ async fn taken(running: &Running, generation: u64) {
         if state["tls"]["generation"].as_u64() >= Some(generation) {
             return;
         }
-        tokio::task::yield_now().await;
+        rest().await;
     }
 }
 
@@ -63,7 +63,7 @@ async fn load(
 async fn more(calls: &AtomicU64) {
     let goal = calls.load(Ordering::SeqCst) + 20;
     while calls.load(Ordering::SeqCst) < goal {
-        tokio::task::yield_now().await;
+        rest().await;
     }
 }
 
@@ -131,7 +131,7 @@ async fn files_that_cannot_be_used_leave_the_last_good_ones_in_force() {
         .1
         .contains(failures)
     {
-        tokio::task::yield_now().await;
+        rest().await;
     }
 
     let channel = pki::connect(running.addr(), identified(&credentials))
