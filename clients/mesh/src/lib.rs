@@ -5,7 +5,11 @@
 //! deadline, its retries and one attempt after another; the [`policy`] of its method decides.
 
 mod answer;
+mod attempt;
+mod attempts;
+mod budget;
 mod call;
+mod cause;
 pub mod context;
 mod deadline;
 mod error;
@@ -25,10 +29,13 @@ mod retry;
 pub mod timeout;
 pub mod tls;
 mod trace;
+mod tuning;
 mod verdict;
 
+pub use cause::Cause;
 pub use deadline::Deadline;
-pub use error::{CallError, Cause, Failed, FieldViolation};
+pub use error::{CallError, Failed, FieldViolation};
 pub use mesh::{Mesh, MeshBuilder, MeshChannel, PeerState};
-pub use peer::{MeshError, Tuning};
+pub use peer::{BoxIo, Connect, Io, MeshError, ReplicaState, Resolve, ResolveError, Resolved};
 pub use trace::TraceContext;
+pub use tuning::Tuning;

@@ -49,6 +49,13 @@ impl Replay {
         matches!(self.body, Some(Kept::Whole(_)))
     }
 
+    /// The request came back unsent.
+    pub(crate) fn give_back(&mut self, request: http::Request<Body>) {
+        if self.body.is_none() {
+            self.body = Some(Kept::Once(request.into_body()));
+        }
+    }
+
     /// The headers of the next attempt.
     pub(crate) fn headers_mut(&mut self) -> &mut http::HeaderMap {
         &mut self.parts.headers

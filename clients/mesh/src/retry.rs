@@ -14,8 +14,9 @@ const JITTER_PERCENT: std::ops::RangeInclusive<u32> = 80..=120;
 
 /// Tokens are counted in thousandths.
 const TOKEN: i64 = 1_000;
-/// A full bucket.
-const MAX_TOKENS: i64 = 10 * TOKEN;
+/// A full bucket: large enough for all that one replica of a busy peer takes down with it. What bounds the
+/// repetitions towards a peer of which nothing is left is the budget.
+const MAX_TOKENS: i64 = 1_000 * TOKEN;
 /// What a success puts back.
 const REFUND: i64 = TOKEN / 10;
 
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn a_peer_that_mostly_fails_is_not_asked_again() {
         let throttle = Throttle::new();
-        for _ in 0..4 {
+        for _ in 0..499 {
             throttle.failure();
         }
         assert!(throttle.allows());

@@ -29,7 +29,7 @@ const RETRY: Option<RetryPolicy> = Some(RetryPolicy {
 });
 
 /// The contract of the scripted peer.
-static POLICIES: PolicyTable = PolicyTable::new(&[
+pub(crate) static POLICIES: PolicyTable = PolicyTable::new(&[
     MethodPolicy {
         timeout: Some(Duration::from_secs(20)),
         retry: RETRY,
