@@ -1,6 +1,7 @@
 //! The body of an answer on its way to the caller: still under the deadline, still measured.
 
 use crate::attempt::Attempt;
+use crate::cache::Keeping;
 use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::failure;
@@ -25,6 +26,8 @@ pub(crate) struct AnswerBody {
     call: CallMeter,
     attempt: Attempt,
     peer: Arc<Peer>,
+    /// The answer's way into the cache.
+    keeping: Option<Keeping>,
 }
 
 impl AnswerBody {
@@ -35,6 +38,7 @@ impl AnswerBody {
         peer: Arc<Peer>,
         mut call: CallMeter,
         mut attempt: Attempt,
+        keeping: Option<Keeping>,
     ) -> http::Response<Body> {
         if let Some(code) = failure::code_in(response.headers()) {
             attempt.ended(code, response.headers());
@@ -49,6 +53,7 @@ impl AnswerBody {
                 call,
                 attempt,
                 peer,
+                keeping,
             })
         })
     }
@@ -71,6 +76,9 @@ impl AnswerBody {
         match frame.into_data() {
             Ok(data) => {
                 self.attempt.data();
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.push(&data);
+                }
                 match self.frames.push(&data) {
                     Ok(()) => Poll::Ready(Some(Ok(Frame::data(data)))),
                     Err(large) => self.fail(
@@ -84,6 +92,9 @@ impl AnswerBody {
                 let code = code_of_trailers(&trailers);
                 self.attempt.ended(code, &trailers);
                 self.end(code, Cause::Refused);
+                if let Some(keeping) = self.keeping.take().filter(|_| code == Code::Ok) {
+                    keeping.done();
+                }
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
         }

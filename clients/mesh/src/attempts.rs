@@ -3,14 +3,16 @@
 use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::cause::Cause;
+use crate::exchange::Tried;
 use crate::metadata::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::metrics::{code_name, method_name};
-use crate::peer::{Mark, Sent, Wish};
+use crate::peer::{Mark, Wish};
+use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
 use crate::timeout;
-use crate::verdict::{Failure, Verdict, by_body, by_headers};
+use crate::verdict::Failure;
 use http::{HeaderMap, HeaderValue};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -18,19 +20,6 @@ use tonic::{Code, Status};
 
 /// However often the peer goes away before it sees a request, it is not sent more often than this.
 const MAX_UNSEEN: u32 = 16;
-/// While others could answer, one replica gets this part of the time that is left.
-const SHARE: u32 = 2;
-
-/// What became of one attempt.
-pub(crate) enum Tried {
-    /// The caller gets the answer.
-    Answered(http::Response<Body>, Attempt),
-    /// The request never left.
-    Returned(http::Request<Body>),
-    /// It failed, before or after it was sent to a replica.
-    Failed(Failure, Option<Attempt>),
-}
-
 /// What follows a failure.
 enum Next {
     /// Another attempt after so long.
@@ -51,10 +40,16 @@ impl Call {
             true => Replay::keep(request).await?,
             false => Replay::once(request),
         };
+        let (route, method) = (&self.route, self.method);
+        let keeps = |bytes| route.cache.slot(method?, bytes);
+        self.slot = replay.bytes().and_then(keeps);
+        if let Some(policy) = self.hedging(&replay) {
+            return self.hedged(policy, replay, sent).await;
+        }
         let mut avoid: Option<Mark> = None;
         let mut unseen = 0;
         loop {
-            self.stamp_attempt(replay.headers_mut());
+            self.stamp_attempt(replay.headers_mut(), self.retries.made());
             let wish = Wish {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
                 avoid: avoid.as_ref(),
@@ -88,7 +83,12 @@ impl Call {
                 false => Next::Final(None),
             };
             match next {
-                Next::Final(cause) => return give_up(failure, attempt, cause),
+                Next::Final(cause) => {
+                    // What may be answered out of the cache must be known as a failure here.
+                    let known = self.slot.as_ref().map(|_| Cause::Refused);
+                    let known = known.filter(|_| failure.answer.is_ok());
+                    return give_up(failure, attempt, cause.or(known));
+                }
                 Next::After(wait) => {
                     avoid = attempt.map(|mut attempt| {
                         attempt.finish(failure.code, failure.pushback);
@@ -102,84 +102,24 @@ impl Call {
     }
 
     /// Adds what differs from attempt to attempt.
-    fn stamp_attempt(&self, headers: &mut HeaderMap) {
+    pub(crate) fn stamp_attempt(&self, headers: &mut HeaderMap, made: u32) {
         headers.remove(GRPC_TIMEOUT);
         if let Some(deadline) = self.deadline
             && let Ok(value) = HeaderValue::from_str(&timeout::format(deadline.remaining()))
         {
             headers.insert(GRPC_TIMEOUT, value);
         }
-        if self.retries.made() > 0 {
-            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.retries.made()));
+        if made > 0 {
+            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(made));
         }
     }
 
-    /// One attempt; while it may be repeated elsewhere, it gets no more than its share of the time.
-    pub(crate) async fn attempt(
-        &self,
-        request: http::Request<Body>,
-        bytes: u64,
-        wish: Wish<'_>,
-        sent: &AtomicBool,
-    ) -> Tried {
-        let ticket = match self.route.peer.take(wish, self.deadline).await {
-            Ok(ticket) => ticket,
-            Err(status) => return Tried::Failed(status.into(), None),
-        };
-        sent.store(true, Ordering::Relaxed);
-        let streaming = self.method.is_none_or(|method| method.server_streaming);
-        let mut meter = self.meter.attempt(self.deadline);
-        meter.sent(bytes);
-        let mut attempt = Attempt::new(meter, ticket, streaming);
-        let peer = &self.route.peer;
-        let share = self
-            .deadline
-            .filter(|_| wish.repeatable && !streaming && peer.has_choice())
-            .map(|deadline| deadline.remaining() / SHARE);
-        let exchange = self.exchange(request, wish.repeatable, streaming, &mut attempt);
-        let verdict = match share {
-            None => exchange.await,
-            Some(share) => match tokio::time::timeout(share, exchange).await {
-                Ok(verdict) => verdict,
-                Err(_) => Exchange::Judged(Verdict::Failed(self.stalled().into())),
-            },
-        };
-        match verdict {
-            Exchange::Returned(request) => {
-                attempt.unseen();
-                Tried::Returned(request)
-            }
-            Exchange::Judged(Verdict::Answered(response) | Verdict::Open(response)) => {
-                Tried::Answered(response, attempt)
-            }
-            Exchange::Judged(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
-        }
-    }
-
-    /// Sends the request and judges the answer, as far as a repetition could depend on it.
-    async fn exchange(
-        &self,
-        request: http::Request<Body>,
-        repeatable: bool,
-        streaming: bool,
-        attempt: &mut Attempt,
-    ) -> Exchange {
-        let peer = self.route.peer.name();
-        let response = match attempt.ticket().send(request, peer).await {
-            Sent::Answered(response) => response,
-            Sent::Returned(request) => return Exchange::Returned(request),
-            Sent::Lost(lost) => {
-                let mut failure = Failure::from(lost.status);
-                failure.unseen = lost.unseen;
-                return Exchange::Judged(Verdict::Failed(failure));
-            }
-        };
-        Exchange::Judged(match by_headers(response, attempt) {
-            Verdict::Open(response) if repeatable => {
-                by_body(response, streaming, peer, attempt).await
-            }
-            verdict => verdict,
-        })
+    /// The policy by which copies of a slow call are sent.
+    fn hedging(&self, replay: &Replay) -> Option<&'static HedgingPolicy> {
+        let method = self.method?;
+        let harmless = method.idempotency.is_repeatable() && replay.is_repeatable();
+        let allowed = harmless && !self.retries.are_forbidden();
+        method.hedging.as_ref().filter(|_| allowed)
     }
 
     /// What follows a failure of a call that may be repeated.
@@ -217,17 +157,7 @@ impl Call {
         Next::After(wait)
     }
 
-    fn stalled(&self) -> Status {
-        Cause::Stalled.status(
-            Code::Unavailable,
-            format!(
-                "a replica of peer {} did not answer in its share of the time",
-                self.route.peer.name()
-            ),
-        )
-    }
-
-    fn never_sent(&self) -> Failure {
+    pub(crate) fn never_sent(&self) -> Failure {
         let status = Cause::ConnectionLost.status(
             Code::Unavailable,
             format!(
@@ -239,14 +169,8 @@ impl Call {
     }
 }
 
-/// What became of a request that a replica was sent.
-enum Exchange {
-    Returned(http::Request<Body>),
-    Judged(Verdict),
-}
-
 /// The failure is final.
-fn give_up(
+pub(crate) fn give_up(
     failure: Failure,
     attempt: Option<Attempt>,
     cause: Option<Cause>,

@@ -2,7 +2,9 @@
 
 use crate::answer::AnswerBody;
 use crate::budget::Budget;
+use crate::cache::{Cache, Slot};
 use crate::cause::Cause;
+use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
 use crate::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
@@ -16,8 +18,8 @@ use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 /// The longest a unary call may take when neither its policy nor its caller says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,6 +33,7 @@ pub(crate) struct Route {
     pub(crate) caller: Option<HeaderValue>,
     pub(crate) throttle: Throttle,
     pub(crate) budget: Budget,
+    pub(crate) cache: Cache,
 }
 
 /// A call under way.
@@ -40,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Option<Deadline>,
     pub(crate) retries: Retries,
     pub(crate) meter: CallMeter,
+    /// Where the answer is kept, when the method's policy says so.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// Makes the call.
@@ -48,14 +53,25 @@ pub(crate) async fn run(
     mut request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Status> {
     let method = route.policies.get(request.uri().path());
+    let inbound = context::current();
+    let chain = inbound.map(|call| call.chain).unwrap_or_default();
     let call = Call {
         deadline: deadline(method, request.headers()),
-        retries: Retries::of(method),
+        retries: Retries::of(method, chain.is_repeated_above()),
         meter: route.metrics.call(method),
         method,
         route,
+        slot: None,
     };
     call.stamp(request.headers_mut());
+    chain.stamp(
+        call.route.caller.as_ref(),
+        call.retries.remain(),
+        request.headers_mut(),
+    );
+    if !chain.may_reach(call.route.peer.name()) {
+        return Err(call.looped(&chain));
+    }
     call.route.budget.call(tokio::time::Instant::now());
     call.within_deadline(request).await
 }
@@ -96,6 +112,16 @@ impl Call {
         }
     }
 
+    /// The call has come back too often.
+    fn looped(mut self, chain: &Chain) -> Status {
+        let hops: Vec<_> = chain.hops().collect();
+        let peer = self.route.peer.name();
+        let message = format!("a call through {} may not go on to {peer}", hops.join(", "));
+        let status = Cause::CallLoop.status(Code::FailedPrecondition, message);
+        self.meter.fail(status.code(), Cause::CallLoop);
+        status
+    }
+
     /// The whole call, cut off at its deadline.
     async fn within_deadline(
         mut self,
@@ -112,18 +138,28 @@ impl Call {
         match outcome {
             Ok((response, attempt)) => {
                 let peer = Arc::clone(&self.route.peer);
+                let keeping = self.slot.map(|slot| slot.keep(response.headers()));
+                let (deadline, meter) = (self.deadline, self.meter);
                 Ok(AnswerBody::wrap(
-                    response,
-                    self.deadline,
-                    peer,
-                    self.meter,
-                    attempt,
+                    response, deadline, peer, meter, attempt, keeping,
                 ))
             }
             Err(status) => {
                 self.meter.fail(status.code(), Cause::of_failure(&status));
-                Err(status)
+                match self
+                    .slot
+                    .filter(|_| is_absence(&status))
+                    .and_then(|slot| slot.read())
+                {
+                    Some(response) => Ok(response),
+                    None => Err(status),
+                }
             }
         }
     }
+}
+
+/// Whether the peer could not be asked.
+fn is_absence(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }

@@ -1,6 +1,7 @@
 //! The peers of a workload, by name.
 
 use crate::budget::Budget;
+use crate::cache::Cache;
 use crate::call::{Route, run};
 use crate::metrics::PeerMetrics;
 use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Tcp};
@@ -164,6 +165,7 @@ impl MeshBuilder {
                 caller: caller.clone(),
                 throttle: Throttle::new(),
                 budget: Budget::new(),
+                cache: Cache::new(),
             };
             routes.insert(name, Arc::new(route));
         }

@@ -61,6 +61,14 @@ impl Replay {
         &mut self.parts.headers
     }
 
+    /// All of the body, when it was kept.
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        match &self.body {
+            Some(Kept::Whole(bytes)) => Some(bytes.clone()),
+            Some(Kept::Once(_)) | None => None,
+        }
+    }
+
     /// The bytes of messages in the body, when they are known.
     pub(crate) fn message_bytes(&self) -> u64 {
         match &self.body {

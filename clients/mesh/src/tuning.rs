@@ -27,6 +27,8 @@ pub struct Tuning {
     pub resolve_floor: Duration,
     /// A name is looked up again no later than this, however long its time to live.
     pub resolve_ceiling: Duration,
+    /// How fast a slow answer of a replica is forgotten; shorter means that it gets another chance sooner.
+    pub decay: Duration,
     /// How long a replica is left alone when its failures first add up; doubled each time.
     pub first_ejection: Duration,
     /// The longest time a replica is left alone before it gets another chance.
@@ -47,6 +49,7 @@ impl Default for Tuning {
             watch_health: true,
             resolve_floor: Duration::from_secs(1),
             resolve_ceiling: Duration::from_secs(30),
+            decay: Duration::from_secs(10),
             first_ejection: Duration::from_secs(1),
             max_ejection: Duration::from_secs(60),
         }

@@ -63,7 +63,7 @@ impl Endpoint {
         Self {
             address,
             authority,
-            load: Load::new(shared.seed()),
+            load: Load::new(shared.seed(), tuning.decay),
             breaker: Breaker::new(tuning.first_ejection, tuning.max_ejection),
             stop,
             wanted: Notify::new(),

@@ -9,8 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How fast the past is forgotten.
-const DECAY: Duration = Duration::from_secs(10);
 /// What a replica without any past is taken to need.
 pub(super) const SEED: Duration = Duration::from_millis(30);
 /// What a failure is taken to have needed.
@@ -46,16 +44,19 @@ struct Past {
 #[derive(Debug)]
 pub(super) struct Load {
     pending: AtomicU32,
+    /// How fast the past is forgotten.
+    decay: Duration,
     past: Mutex<Past>,
 }
 
 impl Load {
     /// A replica that is taken to need `seed` for an answer.
-    pub(super) fn new(seed: Duration) -> Self {
+    pub(super) fn new(seed: Duration, decay: Duration) -> Self {
         let now = Instant::now();
         let of = |seconds| Fading { seconds, at: now };
         Self {
             pending: AtomicU32::new(0),
+            decay,
             past: Mutex::new(Past {
                 rtt: of(seed.as_secs_f64()),
                 penalty: of(0.0),
@@ -95,15 +96,25 @@ impl Load {
         let sample = after.as_secs_f64();
         let mut past = self.past();
         past.heard = now;
-        let old = past.rtt.now(now, DECAY);
+        let old = past.rtt.now(now, self.decay);
         let age = now.saturating_duration_since(past.rtt.at);
-        let weight = (-age.as_secs_f64() / DECAY.as_secs_f64()).exp();
+        let weight = (-age.as_secs_f64() / self.decay.as_secs_f64()).exp();
         let seconds = if sample > old {
             sample
         } else {
             past.rtt.seconds * weight + sample * (1.0 - weight)
         };
         past.rtt = Fading { seconds, at: now };
+    }
+
+    /// It had not answered after so long, when the caller gave up: it needs no less than that.
+    pub(super) fn unanswered(&self, after: Duration, now: Instant) {
+        if after > self.rtt(now) {
+            self.past().rtt = Fading {
+                seconds: after.as_secs_f64(),
+                at: now,
+            };
+        }
     }
 
     /// It failed; `asked` is how long it asks to be left alone.
@@ -124,7 +135,7 @@ impl Load {
 
     /// The time an answer is expected to take, failures not counted.
     pub(super) fn rtt(&self, now: Instant) -> Duration {
-        Duration::from_secs_f64(self.past().rtt.now(now, DECAY).max(0.0))
+        Duration::from_secs_f64(self.past().rtt.now(now, self.decay).max(0.0))
     }
 
     /// What another call would cost.
@@ -138,7 +149,7 @@ impl Load {
         };
         let expected = past
             .rtt
-            .now(now, DECAY)
+            .now(now, self.decay)
             .max(past.penalty.now(now, PENALTY_DECAY))
             .max(silence);
         expected * (f64::from(pending) + 1.0)
@@ -153,11 +164,12 @@ impl Load {
 mod tests {
     use super::*;
 
+    const DECAY: Duration = Duration::from_secs(10);
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
     fn a_slow_answer_counts_at_once_and_fast_ones_little_by_little() {
-        let load = Load::new(SEED);
+        let load = Load::new(SEED, DECAY);
         let mut now = Instant::now();
         load.answered(200 * MS, now);
         assert_eq!(load.rtt(now), 200 * MS);
@@ -171,7 +183,7 @@ mod tests {
 
     #[test]
     fn calls_in_hand_multiply_the_cost_and_silence_raises_it() {
-        let load = Load::new(10 * MS);
+        let load = Load::new(10 * MS, DECAY);
         let now = Instant::now();
         load.reset(10 * MS, now);
         let idle = load.cost(now);
@@ -182,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_a_slow_answer_for_a_while() {
-        let load = Load::new(MS);
+        let load = Load::new(MS, DECAY);
         let now = Instant::now();
         load.failed(None, now);
         assert!(load.cost(now) >= 5.0);

@@ -146,6 +146,10 @@ impl Drop for Ticket {
         if expired && !self.answered {
             self.finish(Code::DeadlineExceeded, None);
         } else {
+            if !self.answered {
+                let now = Instant::now();
+                self.endpoint.load.unanswered(now - self.start, now);
+            }
             self.end(Outcome::Unknown);
         }
     }
