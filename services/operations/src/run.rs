@@ -101,7 +101,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         .policies(cleave_contracts::POLICIES)
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain);
-    let intake = DeliveryIntake::spawn(app.clone(), Arc::clone(app.lease_bell()));
+    let intake = DeliveryIntake::spawn(app.clone());
     let host = with_services(host, &app, &watching).service(DeliveryServiceServer::new(
         Delivery::new(app.clone(), intake.clone(), watching),
     ));

@@ -16,14 +16,15 @@ use operations_domain::line_item_status::{Computed, StatusFacts, compute};
 use operations_domain::serving::{demand, wants_lease};
 use operations_domain::{LineItem, Terms};
 use operations_store::lease::{
-    LeaseLine, LeaseRecord, enabled_line_items, ended_lines, forget_leases, lease_lines,
-    live_leases, lock_lines, lock_open_leases, store_leases, store_lines, waiting_leases,
+    LeaseRecord, enabled_line_items, ended_lines, forget_leases, live_leases, lock_open_leases,
+    store_leases, waiting_leases,
 };
+use operations_store::lease_line::{LeaseLine, lease_lines, lock_lines, store_lines};
 use operations_store::terms::{self, TermsKey};
 use operations_store::{Unit, delivery, record};
 
-use super::line_item::Context;
-use super::{App, Error};
+use super::context::Context;
+use super::{App, DeliveredMemory, Error};
 
 /// Line items looked at together.
 const PAGE: usize = 500;
@@ -60,8 +61,14 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lease_round(&self, policy: &LeasePolicy) -> Result<LeaseRound, Error> {
+    pub async fn lease_round(
+        &self,
+        policy: &LeasePolicy,
+        memory: &mut DeliveredMemory,
+    ) -> Result<LeaseRound, Error> {
         let round = self.begin_round().await?;
+        memory.catch_up(self).await?;
+        let memory = &*memory;
         let mut found = LeaseRound::default();
         for record in round.live.values().flatten() {
             let left = servable([&record.lease], round.now);
@@ -73,7 +80,8 @@ impl App {
             let ids = self.enabled_page(after).await?;
             after = ids.last().copied();
             seen.extend(ids.iter().copied());
-            self.look_at(policy, &round, &ids, &mut found).await?;
+            self.look_at(policy, &round, memory, &ids, &mut found)
+                .await?;
             if ids.len() < PAGE {
                 break;
             }
@@ -82,7 +90,8 @@ impl App {
         let others: HashSet<LineItemId> = others.filter(|id| !seen.contains(id)).copied().collect();
         let others: Vec<LineItemId> = others.into_iter().collect();
         for ids in others.chunks(PAGE) {
-            self.look_at(policy, &round, ids, &mut found).await?;
+            self.look_at(policy, &round, memory, ids, &mut found)
+                .await?;
         }
         Ok(found)
     }
@@ -167,6 +176,7 @@ impl App {
         &self,
         policy: &LeasePolicy,
         round: &Round,
+        memory: &DeliveredMemory,
         ids: &[LineItemId],
         found: &mut LeaseRound,
     ) -> Result<(), Error> {
@@ -181,7 +191,7 @@ impl App {
                 Ok::<_, Error>((items, lease_lines(conn, ids).await?))
             })
             .await?;
-        let context = Context::load(self, &items).await?;
+        let context = Context::around(self, &items, memory.of(ids)).await?;
         let mut busy = Vec::new();
         for item in &items {
             let Some(facts) = context.facts(item) else {

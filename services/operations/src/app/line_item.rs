@@ -1,20 +1,16 @@
 //! What can be asked about line items and their terms.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use cleave_kernel::{AdvertiserId, CampaignId, LineItemId};
-use operations_domain::account::AccountFacts;
-use operations_domain::delivery_total::{DeliveredFacts, civil_day};
-use operations_domain::lease::LeaseFacts;
-use operations_domain::line_item_status::{Computed, StatusFacts, compute};
+use cleave_kernel::LineItemId;
+use operations_domain::line_item_status::{Computed, compute};
 use operations_domain::{
     Advertiser, Campaign, LineItem, LineItemChange, NewLineItem, Terms, TermsSpec,
 };
 use operations_store::terms::{self, TermsKey};
-use operations_store::{
-    Filter, PageRequest, Position, Unit, account, delivery, lease, line_item, record,
-};
+use operations_store::{Filter, PageRequest, Position, Unit, account, line_item, record};
 
+use super::context::Context;
 use super::mutate::{insert, lock, lock_any, parent, update};
 use super::{App, Error, Request};
 
@@ -253,65 +249,6 @@ impl App {
                 Some(LineItemView { line_item, status })
             })
             .collect())
-    }
-}
-
-/// Everything around some line items that their statuses depend on.
-pub(crate) struct Context {
-    campaigns: HashMap<CampaignId, Campaign>,
-    advertisers: HashMap<AdvertiserId, Advertiser>,
-    accounts: HashMap<AdvertiserId, AccountFacts>,
-    leases: HashMap<LineItemId, LeaseFacts>,
-    delivered: HashMap<LineItemId, DeliveredFacts>,
-}
-
-impl Context {
-    /// Reads it.
-    pub(crate) async fn load(app: &App, line_items: &[LineItem]) -> Result<Self, Error> {
-        let now = app.clock.now();
-        let campaigns: HashSet<_> = line_items.iter().map(|item| item.campaign_id).collect();
-        let campaigns: Vec<CampaignId> = campaigns.into_iter().collect();
-        let owners: HashSet<_> = line_items.iter().map(|item| item.advertiser_id).collect();
-        let owners: Vec<AdvertiserId> = owners.into_iter().collect();
-        let ids: Vec<LineItemId> = line_items.iter().map(|item| item.id).collect();
-        let today = civil_day(now, &app.zone);
-        let (campaigns, owners, ids) = (&campaigns, &owners, &ids);
-        app.store
-            .db()
-            .read("line_item_context", |conn| async move {
-                Ok(Self {
-                    campaigns: record::find_many::<Campaign, _>(conn, campaigns)
-                        .await?
-                        .into_iter()
-                        .map(|campaign| (campaign.id, campaign))
-                        .collect(),
-                    advertisers: record::find_many::<Advertiser, _>(conn, owners)
-                        .await?
-                        .into_iter()
-                        .map(|advertiser| (advertiser.id, advertiser))
-                        .collect(),
-                    accounts: account::account_facts(conn, owners, now).await?,
-                    leases: lease::lease_facts(conn, ids, now).await?,
-                    delivered: delivery::delivered_facts(conn, ids, today).await?,
-                })
-            })
-            .await
-    }
-
-    /// What the status of one of the line items depends on.
-    pub(crate) fn facts<'a>(&'a self, line_item: &'a LineItem) -> Option<StatusFacts<'a>> {
-        Some(StatusFacts {
-            line_item,
-            campaign: self.campaigns.get(&line_item.campaign_id)?,
-            advertiser: self.advertisers.get(&line_item.advertiser_id)?,
-            account: self.accounts.get(&line_item.advertiser_id),
-            lease: self.leases.get(&line_item.id),
-            delivered: self
-                .delivered
-                .get(&line_item.id)
-                .copied()
-                .unwrap_or_default(),
-        })
     }
 }
 

@@ -5,6 +5,8 @@ mod ad_unit;
 mod advertiser;
 mod campaign;
 pub mod catalog;
+mod context;
+mod delivered;
 mod delivery;
 mod delivery_intake;
 mod error;
@@ -18,6 +20,7 @@ mod outbox;
 mod publisher;
 mod rev_share;
 
+pub use delivered::DeliveredMemory;
 pub use delivery::{delivery_token, history_ended};
 pub use delivery_intake::DeliveryIntake;
 pub use error::Error;
