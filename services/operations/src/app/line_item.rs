@@ -12,7 +12,7 @@ use operations_store::{Filter, PageRequest, Position, Unit, account, line_item, 
 
 use super::context::Context;
 use super::mutate::{insert, lock, lock_any, parent, update};
-use super::{App, Error, Request};
+use super::{App, Error, Listed, Request};
 
 /// A line item with what it does at the moment, and why.
 #[derive(Debug, Clone)]
@@ -73,9 +73,14 @@ impl App {
         &self,
         filter: Filter,
         page: PageRequest,
-    ) -> Result<(Vec<LineItemView>, Option<Position>), Error> {
-        let (line_items, next) = self.list::<LineItem>(filter, page).await?;
-        Ok((self.views(line_items).await?, next))
+    ) -> Result<Listed<LineItemView>, Error> {
+        let listed = self.list::<LineItem>(filter, page).await?;
+        let (line_items, ends): (Vec<LineItem>, Vec<Position>) = listed.rows.into_iter().unzip();
+        let views = self.views(line_items).await?;
+        Ok(Listed {
+            rows: views.into_iter().zip(ends).collect(),
+            more: listed.more,
+        })
     }
 
     /// Changes what people write of a line item.

@@ -1,13 +1,11 @@
-//! Leases and what is known about the leasing of each line item.
-
-use std::collections::HashMap;
+//! Leases.
 
 use cleave_kernel::{
     AdvertiserId, Currency, LineItemId, Micros, RequestId, ReservationId, Timestamp,
 };
 use cleave_storage::{Engine, StorageError, insert_chunks, padded};
 use operations_domain::LineItemState;
-use operations_domain::lease::{Lease, LeaseFacts, LeaseRefusal, LeaseState, servable};
+use operations_domain::lease::{Lease, LeaseState};
 use sea_orm::sea_query::{Cond, Expr, ExprTrait, OnConflict, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Value};
 use uuid::Uuid;
