@@ -272,9 +272,10 @@ proptest! {
     fn a_line_item_that_reaches_no_farther_rates_alone(mut buckets in any_line_item()) {
         use billing_domain::rating::Reach;
         for (basis, _) in &mut buckets {
-            basis.terms.billing_cap = None;
-            if Reach::of(&basis.terms) != Reach::Bucket {
-                basis.terms.model = PricingModel::Cpc;
+            let terms = Arc::make_mut(&mut basis.terms);
+            terms.billing_cap = None;
+            if Reach::of(terms) != Reach::Bucket {
+                terms.model = PricingModel::Cpc;
             }
         }
         let alone: Vec<_> = buckets.iter().map(|(b, m)| rate_alone(b, m.quantity).unwrap()).collect();
