@@ -53,6 +53,9 @@ async fn tick(
 ) -> anyhow::Result<Report> {
     let round = app.lease_round(policy, &mut memory.delivered).await?;
     publish(&round, &mut memory.seen);
+    if let Some(age) = app.accounts_age().await? {
+        metrics::gauge!("operations_account_feed_age_seconds").set(age.as_secs_f64());
+    }
     let limit = u64::try_from(LEASES_AT_ONCE).unwrap_or(u64::MAX);
     let waiting = app.waiting_leases(limit).await?;
     let full = waiting.len() == LEASES_AT_ONCE;
