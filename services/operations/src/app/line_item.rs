@@ -234,9 +234,7 @@ impl App {
     /// The line item with what it does.
     pub(crate) async fn view(&self, line_item: LineItem) -> Result<LineItemView, Error> {
         let mut views = self.views(vec![line_item]).await?;
-        views
-            .pop()
-            .ok_or_else(|| Error::Fault("a line item without a campaign".to_owned()))
+        views.pop().ok_or_else(orphan)
     }
 
     /// The line items with what they do, in their order.
@@ -246,15 +244,20 @@ impl App {
     ) -> Result<Vec<LineItemView>, Error> {
         let now = self.clock.now();
         let context = Context::load(self, &line_items).await?;
-        Ok(line_items
+        let view = |line_item: LineItem| {
+            let status = compute(&context.facts(&line_item)?, now);
+            Some(LineItemView { line_item, status })
+        };
+        line_items
             .into_iter()
-            .filter_map(|line_item| {
-                let facts = context.facts(&line_item)?;
-                let status = compute(&facts, now);
-                Some(LineItemView { line_item, status })
-            })
-            .collect())
+            .map(|line_item| view(line_item).ok_or_else(orphan))
+            .collect()
     }
+}
+
+/// A line item is stored with its campaign in sight, and neither is ever deleted.
+fn orphan() -> Error {
+    Error::Fault("a line item without a campaign or advertiser".to_owned())
 }
 
 /// The line item at `version` and its campaign, both locked, the campaign first as everywhere.

@@ -58,10 +58,11 @@ impl Campaigns {
             .is("advertiser_id", advertiser.map(AdvertiserId::uuid))
             .any("state", &states)
             .is("external_ref", external_ref);
-        let (campaigns, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (campaigns, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListCampaignsResponse {
-            campaigns: campaigns.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            campaigns,
+            next_page_token,
         })
     }
 
@@ -174,10 +175,11 @@ impl Campaigns {
         let filter = Filter::all()
             .is("campaign_id", campaign.map(CampaignId::uuid))
             .any("state", &states);
-        let (approvals, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (approvals, next_page_token) = page.answer(listed, to_wire_approval)?;
         Ok(pb::ListApprovalsResponse {
-            approvals: approvals.into_iter().map(to_wire_approval).collect(),
-            next_page_token: page.next(end)?,
+            approvals,
+            next_page_token,
         })
     }
 }

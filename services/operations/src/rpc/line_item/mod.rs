@@ -64,10 +64,11 @@ impl LineItems {
             .is("advertiser_id", advertiser.map(AdvertiserId::uuid))
             .any("state", &states)
             .is("external_ref", external_ref);
-        let (views, end) = self.app.list_line_items(filter, page.request()?).await?;
+        let listed = self.app.list_line_items(filter, page.request()?).await?;
+        let (line_items, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListLineItemsResponse {
-            line_items: views.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            line_items,
+            next_page_token,
         })
     }
 
