@@ -68,7 +68,7 @@ pub(in crate::sample) const BUYERS: &[Buyer] = &[
                 "Tea stall in the scene",
                 PricingModel::Cpm,
                 64_000_000,
-                700,
+                60,
                 &[4, 8],
             )],
         }],
@@ -152,7 +152,7 @@ pub(in crate::sample) const BUYERS: &[Buyer] = &[
                 name: "Trail runners",
                 items: &[Item {
                     monthly_cap_micros: Some(900 * RUPEE),
-                    ..item("Capped reach", PricingModel::Cpm, 90_000_000, 110, &[2, 7])
+                    ..item("Capped reach", PricingModel::Cpm, 90_000_000, 160, &[2, 7])
                 }],
             },
         ],
