@@ -83,6 +83,12 @@ impl FrameMeter {
         Ok(())
     }
 
+    /// Whether the stream stands where one message ends and the next may begin.
+    #[must_use]
+    pub const fn is_between_messages(&self) -> bool {
+        self.message_left == 0 && self.prefix_filled == 0
+    }
+
     /// The number of messages begun.
     #[must_use]
     pub const fn messages(&self) -> u64 {

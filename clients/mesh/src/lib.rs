@@ -23,6 +23,7 @@ pub mod policy;
 mod replay;
 mod retry;
 pub mod timeout;
+pub mod tls;
 mod trace;
 mod verdict;
 

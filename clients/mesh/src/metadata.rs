@@ -18,3 +18,5 @@ pub const TRACEPARENT: &str = "traceparent";
 pub const TRACESTATE: &str = "tracestate";
 /// The workload that calls. Believed only until connections carry identities.
 pub const CALLER: &str = "cleave-caller";
+/// In the trailers of a server that is about to end: turn to another replica now.
+pub const DRAINING: &str = "cleave-draining";

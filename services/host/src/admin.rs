@@ -1,16 +1,18 @@
 //! The admin port: metrics, probes, and the state of the service as JSON.
 
+use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::health::Readiness;
 use crate::probe::Probes;
 use crate::task::Driver;
-use crate::telemetry;
+use crate::telemetry::{self, LevelError};
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use cleave_mesh::tls::Credentials;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +24,8 @@ const INDEX: &str = "<!doctype html><title>admin</title><ul>\
     <li><a href=/metrics>/metrics</a> for Prometheus\
     <li><a href=/healthz>/healthz</a> whether the process lives\
     <li><a href=/readyz>/readyz</a> whether calls are welcome, and what stands in the way\
-    <li><a href=/mesh>/mesh</a> the state of the service</ul>";
+    <li><a href=/mesh>/mesh</a> the state of the service\
+    <li><a href=/log>/log</a> what is logged; PUT directives such as info,sqlx=warn to change it</ul>";
 
 /// A part of `/mesh` that a service adds.
 pub(crate) struct Section {
@@ -39,6 +42,8 @@ pub(crate) struct Admin {
     pub(crate) probes: Probes,
     pub(crate) drain: Drain,
     pub(crate) tasks: Driver,
+    pub(crate) admission: Admission,
+    pub(crate) credentials: Option<Credentials>,
     pub(crate) sections: Arc<[Section]>,
 }
 
@@ -51,6 +56,7 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/mesh", get(mesh))
+            .route("/log", get(log).put(set_log))
             .with_state(self)
     }
 }
@@ -60,6 +66,23 @@ async fn metrics() -> impl IntoResponse {
         [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
         telemetry::metrics().render(),
     )
+}
+
+async fn log() -> Result<String, (StatusCode, String)> {
+    telemetry::level().map_err(|error| refusal(&error))
+}
+
+async fn set_log(directives: String) -> Result<String, (StatusCode, String)> {
+    telemetry::set_level(directives.trim()).map_err(|error| refusal(&error))?;
+    log().await
+}
+
+fn refusal(error: &LevelError) -> (StatusCode, String) {
+    let code = match error {
+        LevelError::Foreign => StatusCode::CONFLICT,
+        LevelError::Directives(_) => StatusCode::BAD_REQUEST,
+    };
+    (code, format!("{error}\n"))
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
@@ -77,6 +100,16 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     (code, Json(body))
 }
 
+/// Who the service is, and for how long.
+fn identity(credentials: &Credentials) -> Value {
+    let snapshot = credentials.current();
+    json!({
+        "generation": snapshot.generation(),
+        "identity": snapshot.workload().map(|own| snapshot.domain().id(own.name())),
+        "not_after": snapshot.not_after().as_secs(),
+    })
+}
+
 async fn mesh(State(admin): State<Admin>) -> Json<Value> {
     let tasks: Map<String, Value> = admin
         .tasks
@@ -92,6 +125,8 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         "draining": admin.drain.has_begun(),
         "probes": admin.probes.findings(),
         "tasks": tasks,
+        "admission": admin.admission.load(),
+        "tls": admin.credentials.as_ref().map(identity),
     });
     for section in admin.sections.iter() {
         body[section.name] = (section.show)();

@@ -1,17 +1,33 @@
-//! Health as gRPC defines it: Check, and Watch, for the server as a whole and for each of its services.
+//! Health as gRPC defines it: Check, List and Watch, for the server as a whole and for each of its
+//! services.
 //!
 //! Everything is NOT_SERVING until the probes pass, again while one fails, and for good once the end has
 //! begun.
 
 use crate::drain::Drain;
 use futures::stream::{BoxStream, StreamExt as _};
+use pb::health_check_response::ServingStatus;
+use pb::health_server::Health;
+use pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_server::Health;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+#[allow(
+    clippy::all,
+    clippy::as_conversions,
+    clippy::allow_attributes_without_reason,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated code"
+)]
+pub(crate) mod pb {
+    tonic::include_proto!("grpc.health.v1");
+
+    /// The protocol itself, for reflection.
+    pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/health.binpb"));
+}
 
 /// Whether the server serves. Clones are the same object.
 #[derive(Debug, Clone)]
@@ -70,12 +86,16 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
     }
 }
 
-fn serving(ready: bool) -> HealthCheckResponse {
-    answer(if ready {
+const fn status(ready: bool) -> ServingStatus {
+    if ready {
         ServingStatus::Serving
     } else {
         ServingStatus::NotServing
-    })
+    }
+}
+
+fn serving(ready: bool) -> HealthCheckResponse {
+    answer(status(ready))
 }
 
 #[tonic::async_trait]
@@ -93,32 +113,80 @@ impl Health for HealthService {
         Ok(Response::new(serving(self.readiness.is_ready())))
     }
 
+    async fn list(
+        &self,
+        _: Request<HealthListRequest>,
+    ) -> Result<Response<HealthListResponse>, Status> {
+        let ready = self.readiness.is_ready();
+        let statuses = self.names.iter().map(|name| (name.clone(), serving(ready)));
+        Ok(Response::new(HealthListResponse {
+            statuses: statuses.collect(),
+        }))
+    }
+
     type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;
 
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let drain = self.readiness.drain.clone();
         let known = self.names.contains(&request.into_inner().service);
-        let changes = if known {
-            let changes = self.readiness.serving.subscribe();
-            tokio_stream::wrappers::WatchStream::new(changes)
-                .map(|ready| Ok(serving(ready)))
-                .boxed()
-        } else {
-            // The services of a server are fixed, so this never changes; the call stays open, as the
-            // protocol asks.
-            let unknown = futures::future::ready(Ok(answer(ServingStatus::ServiceUnknown)));
-            futures::stream::once(unknown)
-                .chain(futures::stream::pending())
-                .boxed()
+        let follower = Follower {
+            changes: known.then(|| self.readiness.serving.subscribe()),
+            drain: self.readiness.drain.clone(),
+            told: None,
+            over: false,
         };
-        let end = drain.token().clone().cancelled_owned();
-        let farewell = futures::future::ready(Err(drain.status()));
-        let stream = changes
-            .take_until(end)
-            .chain(futures::stream::once(farewell));
+        let stream = futures::stream::unfold(follower, |mut follower| async move {
+            let message = follower.next().await?;
+            Some((message, follower))
+        });
         Ok(Response::new(stream.boxed()))
+    }
+}
+
+/// Who watches one service.
+struct Follower {
+    /// Absent when there is no such service. The services of a server are fixed, so that never changes;
+    /// the call stays open all the same, as the protocol asks.
+    changes: Option<watch::Receiver<bool>>,
+    drain: Drain,
+    told: Option<ServingStatus>,
+    over: bool,
+}
+
+impl Follower {
+    /// The next message: what has changed, then that the service ends, and nothing more. Nobody misses
+    /// that it serves no more, however soon the end comes.
+    async fn next(&mut self) -> Option<Result<HealthCheckResponse, Status>> {
+        if self.over {
+            return None;
+        }
+        loop {
+            let closing = self.drain.token().is_cancelled();
+            let now = match &mut self.changes {
+                None => ServingStatus::ServiceUnknown,
+                Some(changes) => status(*changes.borrow_and_update() && !closing),
+            };
+            if self.told.replace(now) != Some(now) {
+                return Some(Ok(answer(now)));
+            }
+            if closing {
+                self.over = true;
+                return Some(Err(self.drain.status()));
+            }
+            tokio::select! {
+                () = changed(&mut self.changes) => {}
+                () = self.drain.token().cancelled() => {}
+            }
+        }
+    }
+}
+
+async fn changed(changes: &mut Option<watch::Receiver<bool>>) {
+    match changes {
+        // The sender lives as long as the service.
+        Some(changes) => drop(changes.changed().await),
+        None => std::future::pending().await,
     }
 }

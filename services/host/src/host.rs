@@ -3,11 +3,12 @@
 use crate::admin::{Admin, Section};
 use crate::config::{Faults, HostSettings, Rejected, Validate as _};
 use crate::drain::Drain;
+use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
 use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
-use crate::serve::{Stack, Workers, accept};
+use crate::serve::{Handshake, Slots, Stack, Workers, accept};
 use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
@@ -20,7 +21,6 @@ use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
-use tonic_health::pb::health_server::HealthServer;
 
 /// Calls of methods that no contract knows get no policy.
 static NO_POLICIES: PolicyTable = PolicyTable::new(&[]);
@@ -165,29 +165,34 @@ impl HostBuilder {
         anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
         telemetry::metrics();
 
+        let handshake = Handshake::new(&self.settings.tls).context("host.tls")?;
         let listener = bind(self.settings.listen_addr(), "host.listen").await?;
         let admin = bind(self.settings.admin_addr(), "host.admin").await?;
         let (listen, admin_addr) = (listener.local_addr()?, admin.local_addr()?);
 
         let readiness = Readiness::new(self.drain.clone());
         let stack = self.stack(&readiness)?;
-        let (workers, threads) =
-            Workers::start(&self.name, self.settings.workers, &stack, &self.drain)
-                .context("the threads that serve calls could not be started")?;
-        let accepting = tokio::spawn(accept(listener, workers.clone(), self.drain.clone()));
+        let count = self.settings.workers;
+        let (workers, threads) = Workers::start(&self.name, count, &handshake, &stack, &self.drain)
+            .context("the threads that serve calls could not be started")?;
+        let slots = Slots::new(&self.name, self.settings.max_connections);
+        let accepting = accept(listener, workers.clone(), slots, self.drain.clone());
+        let accepting = tokio::spawn(accepting);
+        self.follow_credentials(&handshake);
 
+        let tasks = Driver::start(
+            &self.name,
+            self.jobs,
+            self.drain.tasks(),
+            self.drain.killed(),
+        );
+        self.probes.push(tasks.probe(self.settings.task_patience));
         let probes = Probes::new(self.probes);
         let period = self.settings.probe_period;
         tokio::spawn(
             probes
                 .clone()
                 .watch(readiness.clone(), self.drain.clone(), period),
-        );
-        let tasks = Driver::start(
-            &self.name,
-            self.jobs,
-            self.drain.tasks(),
-            self.drain.killed(),
         );
 
         let page = Admin {
@@ -197,6 +202,8 @@ impl HostBuilder {
             probes,
             drain: self.drain.clone(),
             tasks: tasks.clone(),
+            admission: stack.admission().clone(),
+            credentials: handshake.credentials().cloned(),
             sections: self.sections.into(),
         };
         let admin = tokio::spawn(async move {
@@ -204,7 +211,14 @@ impl HostBuilder {
                 tracing::warn!(%error, "the admin port failed");
             }
         });
-        tracing::info!(service.name = &*self.name, %listen, admin = %admin_addr, "listening");
+        tracing::info!(
+            service.name = &*self.name,
+            %listen,
+            admin = %admin_addr,
+            tls = handshake.credentials().is_some(),
+            identities = handshake.has_identities(),
+            "listening"
+        );
         Ok(Running::new(Parts {
             name: self.name,
             settings: self.settings,
@@ -221,6 +235,15 @@ impl HostBuilder {
         }))
     }
 
+    /// Reads changed credentials until the end.
+    fn follow_credentials(&self, handshake: &Handshake) {
+        if let Some(credentials) = handshake.credentials() {
+            let follow = credentials.clone().follow(self.settings.tls.reload_period);
+            let killed = self.drain.killed().clone();
+            tokio::spawn(async move { killed.run_until_cancelled(follow).await });
+        }
+    }
+
     /// The services, with health and reflection, behind everything that each call passes.
     fn stack(&mut self, readiness: &Readiness) -> anyhow::Result<Stack> {
         let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
@@ -229,7 +252,13 @@ impl HostBuilder {
         self.routes.add_service(health);
         reflection::add(&mut self.routes, &self.names, &self.descriptors)?;
         let routes = std::mem::take(&mut self.routes).routes();
-        Ok(Stack::new(self.settings.clone(), self.policies, routes))
+        Ok(Stack::new(
+            &self.name,
+            self.settings.clone(),
+            self.policies,
+            self.drain.clone(),
+            routes,
+        ))
     }
 }
 

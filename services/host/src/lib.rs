@@ -5,6 +5,7 @@
 //! binary.
 
 mod admin;
+mod admission;
 pub mod command;
 pub mod config;
 mod drain;

@@ -1,11 +1,13 @@
 //! What the callee's half records of one call: metrics under the names of gRPC's design (A66) and one
 //! access line, both once its last byte is on its way.
 
+use crate::serve::Busy;
 use cleave_mesh::context::CallContext;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use metrics::{
-    Counter, Histogram, Label, counter, describe_counter, describe_histogram, histogram,
+    Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge,
+    describe_histogram, gauge, histogram,
 };
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -35,6 +37,41 @@ pub(crate) fn describe() {
         "grpc.server.call.rcvd_total_compressed_message_size",
         Unit::Bytes,
         "Bytes of messages received in each call"
+    );
+    describe_gauge!("cleave.server.connections", "Connections open now");
+    describe_counter!(
+        "cleave.server.connections_refused",
+        "Connections closed at once because there were too many"
+    );
+    describe_counter!(
+        "cleave.server.connections_ended",
+        "Connections ended by this side, by reason"
+    );
+    describe_counter!(
+        "cleave.server.handshake_failures",
+        "Clients that did not shake hands, or not in time"
+    );
+    describe_gauge!("cleave.server.calls", "Calls being handled now");
+    describe_gauge!(
+        "cleave.server.calls_limit",
+        "Most unary calls taken on at one time, as it stands"
+    );
+    describe_counter!(
+        "cleave.server.calls_shed",
+        "Calls refused because there was too much work, by criticality"
+    );
+    describe_counter!(
+        "cleave.server.streams_refused",
+        "Streams refused because there were too many"
+    );
+    describe_counter!(
+        "cleave.tls.reloads",
+        "Readings of changed credentials, by outcome"
+    );
+    describe_gauge!(
+        "cleave.tls.certificate_expiry_timestamp_seconds",
+        Unit::Seconds,
+        "When each certificate expires, since the epoch"
     );
     describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
     describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
@@ -83,21 +120,51 @@ impl MethodMetrics {
     }
 }
 
+/// What is recorded of the connections of a service.
+#[derive(Debug)]
+pub(crate) struct ConnectionMetrics {
+    service: Arc<str>,
+    pub(crate) open: Gauge,
+    pub(crate) refused: Counter,
+    pub(crate) handshake_failures: Counter,
+}
+
+impl ConnectionMetrics {
+    pub(crate) fn new(service: &str) -> Self {
+        let label = || service.to_owned();
+        Self {
+            service: Arc::from(service),
+            open: gauge!("cleave.server.connections", "service" => label()),
+            refused: counter!("cleave.server.connections_refused", "service" => label()),
+            handshake_failures: counter!("cleave.server.handshake_failures", "service" => label()),
+        }
+    }
+
+    /// A connection was ended from here.
+    pub(crate) fn ended(&self, reason: &'static str) {
+        let service = Arc::clone(&self.service);
+        counter!("cleave.server.connections_ended", "service" => service, "reason" => reason)
+            .increment(1);
+    }
+}
+
 /// What is recorded of all calls of a service.
 #[derive(Debug)]
 pub(crate) struct Metrics {
+    calls: Gauge,
     methods: HashMap<&'static str, Arc<MethodMetrics>>,
     other: Arc<MethodMetrics>,
 }
 
 impl Metrics {
-    pub(crate) fn new(policies: PolicyTable) -> Self {
+    pub(crate) fn new(service: &str, policies: PolicyTable) -> Self {
         let of = |method| Arc::new(MethodMetrics::new(method));
         let methods = policies
             .iter()
             .map(|method| (method.path, of(Some(method))))
             .collect();
         Self {
+            calls: gauge!("cleave.server.calls", "service" => service.to_owned()),
             methods,
             other: of(None),
         }
@@ -108,6 +175,7 @@ impl Metrics {
         &self,
         path: &str,
         remote: Option<SocketAddr>,
+        busy: Busy,
         context: CallContext,
     ) -> CallMeter {
         let (path, metrics) = match self.methods.get_key_value(path) {
@@ -116,7 +184,10 @@ impl Metrics {
         };
         let started = || counter!("grpc.server.call.started", vec![metrics.label()]);
         metrics.started.get_or_init(started).increment(1);
+        self.calls.increment(1);
         CallMeter {
+            calls: self.calls.clone(),
+            _busy: busy,
             metrics: Arc::clone(metrics),
             path,
             remote,
@@ -132,6 +203,8 @@ impl Metrics {
 /// Follows one call. Dropped before its end, the call was cancelled by its caller.
 #[derive(Debug)]
 pub(crate) struct CallMeter {
+    calls: Gauge,
+    _busy: Busy,
     metrics: Arc<MethodMetrics>,
     path: Cow<'static, str>,
     remote: Option<SocketAddr>,
@@ -163,6 +236,7 @@ impl CallMeter {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
+        self.calls.decrement(1);
         let elapsed = self.start.elapsed();
         let metrics = self.metrics.ended(code);
         metrics.duration.record(elapsed);

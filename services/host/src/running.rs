@@ -148,6 +148,7 @@ impl Parts {
     /// The order of the end: health says no already; calls are still accepted for a while, for those who
     /// have not noticed; then nothing new comes in, streams end, calls and tasks finish, pools close.
     async fn orderly(&mut self) {
+        self.readiness.set(false);
         tokio::time::sleep(self.settings.lame_duck).await;
         self.drain.close();
         // Ends by itself once the drain has closed; its failure would be a panic, logged already.

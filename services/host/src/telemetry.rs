@@ -8,12 +8,15 @@ use cleave_mesh::metrics::{LATENCY_BUCKETS, SIZE_BUCKETS};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// The variable that goes before the configured level.
 const LEVEL_VARIABLE: &str = "RUST_LOG";
+
+/// The filter of the process's log.
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// The process's recorder of metrics.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -31,16 +34,50 @@ pub fn init(settings: &TelemetrySettings) {
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let (filter, level) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
-    // An error means that a subscriber is there already: the process's, or a test's.
-    let _ = if human {
+    let installed = if human {
         registry.with(lines.with_target(false)).try_init()
     } else {
         registry
             .with(lines.json().flatten_event(true).with_current_span(false))
             .try_init()
     };
+    // An error means that a subscriber is there already: the process's, or a test's.
+    if installed.is_ok() {
+        // Nobody else sets it: only one subscriber can be installed.
+        let _ = LEVEL.set(level);
+    }
     metrics();
+}
+
+/// Why the level of the log cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LevelError {
+    /// The log was not started here.
+    #[error("the log is not this program's to change")]
+    Foreign,
+    /// The text is no level.
+    #[error("{0}; give a level or directives such as \"info,sqlx=warn\"")]
+    Directives(String),
+}
+
+/// The directives by which lines are written.
+pub(crate) fn level() -> Result<String, LevelError> {
+    let level = LEVEL.get().ok_or(LevelError::Foreign)?;
+    level
+        .with_current(ToString::to_string)
+        .map_err(|_| LevelError::Foreign)
+}
+
+/// Writes lines by these directives from now on.
+pub(crate) fn set_level(directives: &str) -> Result<(), LevelError> {
+    let level = LEVEL.get().ok_or(LevelError::Foreign)?;
+    let filter = EnvFilter::try_new(directives)
+        .map_err(|error| LevelError::Directives(error.to_string()))?;
+    level.reload(filter).map_err(|_| LevelError::Foreign)?;
+    tracing::warn!(directives, "the log is written by other directives");
+    Ok(())
 }
 
 /// The process's metrics, ready to be rendered.

@@ -111,12 +111,12 @@ impl Drop for Service {
 
 impl Service {
     /// Starts a service and waits until it has written its ready file.
-    fn start() -> Self {
+    fn start(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let file = folder.path().join("ready.json");
         let arguments = format!(
             "serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --set telemetry.level=access=debug \
-             --ready-file {}",
+             --ready-file {} {more}",
             file.display()
         );
         let child = demo(&arguments).spawn().expect("spawned");
@@ -152,7 +152,7 @@ fn address_in(file: &Path) -> String {
 
 #[test]
 fn a_service_serves_until_sigterm_and_exits_with_zero() {
-    let service = Service::start();
+    let service = Service::start("");
     let address = service.address.clone();
 
     let (code, text) = run(&format!("health --address {address}"));
@@ -175,6 +175,50 @@ fn a_service_serves_until_sigterm_and_exits_with_zero() {
         "{line}"
     );
     assert_eq!(run(&format!("health --address {address}")).0, Some(2));
+}
+
+/// Flags that give a service a certificate of a new authority.
+fn credentials(folder: &Path) -> String {
+    use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("key"));
+    let authority = authority.expect("authority");
+    let mut params = CertificateParams::default();
+    let id = "spiffe://cleave.local/demo".try_into().expect("ascii");
+    params.subject_alt_names = vec![SanType::URI(id)];
+    let key = KeyPair::generate().expect("key");
+    let certificate = params.signed_by(&key, &authority).expect("signed");
+    let texts = [
+        ("certificate", certificate.pem()),
+        ("key", key.serialize_pem()),
+        ("authority", authority.pem()),
+    ];
+    texts
+        .map(|(name, pem)| {
+            let file = folder.join(name);
+            std::fs::write(&file, pem).expect("written");
+            format!("--set host.tls.{name}={}", file.display())
+        })
+        .join(" ")
+}
+
+#[test]
+fn a_service_with_a_certificate_is_asked_for_its_health_with_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let tls = credentials(folder.path());
+    let service = Service::start(&tls);
+    let address = service.address.clone();
+
+    let (code, text) = run(&format!("health --address {address} {tls}"));
+    assert_eq!(code, Some(0), "{text}");
+    // Another authority's word is not enough to be believed by the one who asks.
+    let other = tempfile::tempdir().expect("folder");
+    let other = credentials(other.path());
+    assert_eq!(
+        run(&format!("health --address {address} {other}")).0,
+        Some(2)
+    );
 }
 
 #[test]

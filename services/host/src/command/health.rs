@@ -1,12 +1,20 @@
 //! `health`: the standard check against a running service, with the exit codes of `grpc_health_probe`.
 
-use crate::config::{HostSettings, duration};
+use crate::config::{HostSettings, TlsSettings, duration};
+use crate::health::pb::HealthCheckRequest;
+use crate::health::pb::health_check_response::ServingStatus;
+use crate::health::pb::health_client::HealthClient;
 use clap::Args;
+use cleave_mesh::tls::{Credentials, TrustDomain, Workload};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint};
 
 /// The arguments make no sense.
 const EXIT_ARGUMENTS: u8 = 1;
@@ -43,7 +51,15 @@ impl Check {
             eprintln!("{address} is not an address");
             return EXIT_ARGUMENTS;
         };
-        let connected = tokio::time::timeout(self.timeout, endpoint.connect()).await;
+        let identity = match identity(&host.tls) {
+            Ok(identity) => identity,
+            Err(error) => {
+                eprintln!("host.tls: {error:#}");
+                return EXIT_ARGUMENTS;
+            }
+        };
+        let connecting = connect(endpoint, address.clone(), identity);
+        let connected = tokio::time::timeout(self.timeout, connecting).await;
         let Ok(Ok(channel)) = connected else {
             eprintln!("{address} cannot be reached");
             return EXIT_CONNECT;
@@ -69,4 +85,36 @@ impl Check {
             _ => EXIT_NOT_SERVING,
         }
     }
+}
+
+/// What the service itself goes by: the check shows the same certificate, and expects it at the other end.
+fn identity(settings: &TlsSettings) -> anyhow::Result<Option<ClientConfig>> {
+    let Some(files) = settings.files() else {
+        return Ok(None);
+    };
+    let domain = TrustDomain::parse(&settings.trust_domain)?;
+    let current = Credentials::load(files, domain)?.current();
+    let own = current.workload().map(Workload::name).unwrap_or_default();
+    Ok(Some(current.client(own)?))
+}
+
+async fn connect(
+    endpoint: Endpoint,
+    address: String,
+    identity: Option<ClientConfig>,
+) -> Result<Channel, tonic::transport::Error> {
+    let Some(config) = identity else {
+        return endpoint.connect().await;
+    };
+    let connector = TlsConnector::from(Arc::new(config));
+    let dial = tower::service_fn(move |_| {
+        let (connector, address) = (connector.clone(), address.clone());
+        async move {
+            let stream = TcpStream::connect(address).await?;
+            // The workload is checked, not this name.
+            let name = ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED));
+            connector.connect(name, stream).await.map(TokioIo::new)
+        }
+    });
+    endpoint.connect_with_connector(dial).await
 }

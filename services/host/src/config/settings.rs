@@ -1,8 +1,10 @@
 //! The sections that every service has.
 
+use super::admission::AdmissionSettings;
 use super::duration;
 use super::fault::Faults;
 use super::loader::Validate;
+use super::tls::TlsSettings;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -30,6 +32,23 @@ pub struct HostSettings {
     pub max_metadata_bytes: u32,
     /// Most calls in flight on one connection.
     pub max_streams: u32,
+    /// Most connections open at one time.
+    pub max_connections: usize,
+    /// How long a client may take to shake hands.
+    #[serde(with = "duration")]
+    pub handshake_timeout: Duration,
+    /// How long a message may take to arrive.
+    #[serde(with = "duration")]
+    pub message_timeout: Duration,
+    /// After which time a connection is replaced; zero is never.
+    #[serde(with = "duration")]
+    pub max_connection_age: Duration,
+    /// What the calls on a connection get to end.
+    #[serde(with = "duration")]
+    pub max_connection_grace: Duration,
+    /// After which time without calls a connection is closed; zero is never.
+    #[serde(with = "duration")]
+    pub max_connection_idle: Duration,
     /// The longest that a unary call may take.
     #[serde(with = "duration")]
     pub max_timeout: Duration,
@@ -42,12 +61,19 @@ pub struct HostSettings {
     /// How often the readiness probes run.
     #[serde(with = "duration")]
     pub probe_period: Duration,
+    /// How long one tick of a task may take before the service is not ready.
+    #[serde(with = "duration")]
+    pub task_patience: Duration,
     /// How long calls are still accepted once the end has begun.
     #[serde(with = "duration")]
     pub lame_duck: Duration,
     /// How long the end may take.
     #[serde(with = "duration")]
     pub drain_cap: Duration,
+    /// Who the service is, and whom it believes.
+    pub tls: TlsSettings,
+    /// How much work the service takes on.
+    pub admission: AdmissionSettings,
 }
 
 /// How logs are written.
@@ -87,14 +113,16 @@ impl HostSettings {
 impl Validate for HostSettings {
     fn validate(&self, faults: &mut Faults) {
         let listen = address("host.listen", &self.listen, faults);
-        if listen.is_some_and(|addr| !addr.ip().is_loopback()) && !self.allow_plaintext {
+        let plaintext = !self.tls.is_on() && !self.allow_plaintext;
+        if plaintext && listen.is_some_and(|addr| !addr.ip().is_loopback()) {
             faults.add(
                 "host.listen",
                 format!(
                     "{} is reachable from outside, and the port speaks plaintext",
                     self.listen
                 ),
-                "listen on a loopback address, or set host.allow_plaintext = true",
+                "listen on a loopback address, give host.tls.certificate, or set \
+                 host.allow_plaintext = true",
             );
         }
         address("host.admin", &self.admin, faults);
@@ -122,7 +150,12 @@ impl Validate for HostSettings {
         if self.max_streams == 0 {
             faults.add("host.max_streams", "no call could be made", "at least 1");
         }
+        if self.max_connections == 0 {
+            faults.add("host.max_connections", "nobody could connect", "at least 1");
+        }
         self.validate_durations(faults);
+        self.tls.validate(faults);
+        self.admission.validate(faults);
     }
 }
 
@@ -132,7 +165,11 @@ impl HostSettings {
             ("host.max_timeout", self.max_timeout),
             ("host.keepalive_interval", self.keepalive_interval),
             ("host.keepalive_timeout", self.keepalive_timeout),
+            ("host.handshake_timeout", self.handshake_timeout),
+            ("host.message_timeout", self.message_timeout),
+            ("host.max_connection_grace", self.max_connection_grace),
             ("host.probe_period", self.probe_period),
+            ("host.task_patience", self.task_patience),
             ("host.drain_cap", self.drain_cap),
         ] {
             if value.is_zero() {

@@ -2,13 +2,15 @@
 //!
 //! Headers have gone out by now, so whatever goes wrong is told in the trailers.
 
+use crate::admission::Permit;
+use crate::drain::Drain;
 use crate::meter::CallMeter;
 use bytes::Bytes;
 use cleave_mesh::Deadline;
 use cleave_mesh::context;
 use cleave_mesh::framing::FrameMeter;
-use cleave_mesh::metadata::GRPC_STATUS;
-use http::{HeaderMap, Response};
+use cleave_mesh::metadata::{DRAINING, GRPC_STATUS};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as _, Frame};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -29,12 +32,34 @@ pub(super) fn panicked() -> Status {
     Status::internal("an internal error; the service has logged it")
 }
 
+/// What a stream ends with when its connection has come of age.
+fn retired() -> Status {
+    Status::unavailable("the connection has come of age; call again on another")
+}
+
+/// What an answer's body must keep to.
+pub(super) struct Bounds {
+    /// When the call must be over.
+    pub(super) deadline: Option<Deadline>,
+    /// The longest message.
+    pub(super) bytes: usize,
+    /// Cancelled when the call must leave its connection; only streams last that long.
+    pub(super) retired: Option<CancellationToken>,
+    /// The place of a stream, until it is over.
+    pub(super) permit: Option<Permit>,
+    /// While the service drains, each answer says so.
+    pub(super) drain: Drain,
+}
+
 /// An answer's body.
 pub(super) struct AnswerBody {
     inner: Option<Body>,
     expiry: Option<Pin<Box<Sleep>>>,
+    retired: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     frames: FrameMeter,
     received: Arc<AtomicU64>,
+    permit: Option<Permit>,
+    drain: Drain,
     meter: CallMeter,
 }
 
@@ -42,19 +67,26 @@ impl AnswerBody {
     /// Follows `response` to its end.
     pub(super) fn wrap(
         response: Response<Body>,
-        deadline: Option<Deadline>,
-        limit: usize,
+        bounds: Bounds,
         received: Arc<AtomicU64>,
         meter: CallMeter,
     ) -> Response<Body> {
         let told = code_in(response.headers());
+        let mut response = response;
+        if told.is_some() {
+            hint(&bounds.drain, response.headers_mut());
+        }
         response.map(|body| {
-            let expiry = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.at())));
+            let expiry = |deadline: Deadline| Box::pin(tokio::time::sleep_until(deadline.at()));
+            let retired = |token: CancellationToken| Box::pin(token.cancelled_owned());
             let mut answer = Self {
                 inner: Some(body),
-                expiry,
-                frames: FrameMeter::new(limit),
+                expiry: bounds.deadline.map(expiry),
+                retired: bounds.retired.map(retired),
+                frames: FrameMeter::new(bounds.bytes),
                 received,
+                permit: bounds.permit,
+                drain: bounds.drain,
                 meter,
             };
             match told {
@@ -69,6 +101,7 @@ impl AnswerBody {
 
     fn finish(&mut self, code: Code) {
         self.inner = None;
+        self.permit = None;
         self.meter.received(self.received.load(Ordering::Relaxed));
         self.meter.sent(self.frames.bytes());
         self.meter.finish(code);
@@ -80,11 +113,13 @@ impl AnswerBody {
         let (parts, ()) = status.into_http::<()>().into_parts();
         let mut trailers = parts.headers;
         trailers.remove(http::header::CONTENT_TYPE);
+        hint(&self.drain, &mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
-    fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(trailers) = frame.trailers_ref() {
+    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(trailers) = frame.trailers_mut() {
+            hint(&self.drain, trailers);
             self.finish(code_in(trailers).unwrap_or(Code::Unknown));
         } else if let Some(data) = frame.data_ref()
             && let Err(large) = self.frames.push(data)
@@ -102,6 +137,14 @@ impl AnswerBody {
         let context = self.meter.context();
         let poll = || context::enter(context, || Pin::new(inner).poll_frame(cx));
         catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Some(Err(panicked()))))
+    }
+}
+
+/// While the service drains, tells the caller to turn to another replica with its next call: sooner than
+/// by any other way.
+pub(super) fn hint(drain: &Drain, headers: &mut HeaderMap) {
+    if drain.has_begun() {
+        headers.insert(DRAINING, HeaderValue::from_static("1"));
     }
 }
 
@@ -129,6 +172,13 @@ impl http_body::Body for AnswerBody {
             .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
         if expired_now {
             return self.end(expired());
+        }
+        let retired_now = self
+            .retired
+            .as_mut()
+            .is_some_and(|retired| retired.as_mut().poll(cx).is_ready());
+        if retired_now {
+            return self.end(retired());
         }
         match ready!(self.poll_inner(cx)) {
             Some(Ok(frame)) => self.pass(frame),

@@ -1,9 +1,13 @@
 //! One call: what must hold before its handler runs, and while it does.
 
-use super::answer::{AnswerBody, expired, panicked};
+use super::answer::{AnswerBody, Bounds, expired, hint, panicked};
+use super::authorize::Authorization;
 use super::metadata;
-use super::request::RequestBody;
+use super::origin::{Identity, Origin};
+use super::request::{Limits, RequestBody};
+use crate::admission::{Admission, Permit};
 use crate::config::HostSettings;
+use crate::drain::Drain;
 use crate::meter::{CallMeter, Metrics};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::{Deadline, context};
@@ -12,7 +16,6 @@ use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -29,27 +32,42 @@ use tracing::Instrument as _;
 pub(crate) struct Stack {
     shared: Arc<Shared>,
     routes: Routes,
-    remote: Option<SocketAddr>,
+    origin: Arc<Origin>,
 }
 
 #[derive(Debug)]
 struct Shared {
     settings: HostSettings,
     policies: PolicyTable,
+    authorization: Authorization,
+    admission: Admission,
     metrics: Metrics,
+    drain: Drain,
 }
 
+/// When a call must be over, and its place.
+type Admitted = (Option<Deadline>, Option<Permit>);
+
 impl Stack {
-    pub(crate) fn new(settings: HostSettings, policies: PolicyTable, routes: Routes) -> Self {
+    pub(crate) fn new(
+        service: &str,
+        settings: HostSettings,
+        policies: PolicyTable,
+        drain: Drain,
+        routes: Routes,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            settings,
             policies,
-            metrics: Metrics::new(policies),
+            authorization: Authorization::new(&settings.tls),
+            admission: Admission::new(service, &settings.admission),
+            metrics: Metrics::new(service, policies),
+            drain,
+            settings,
         });
         Self {
             shared,
             routes: routes.prepare(),
-            remote: None,
+            origin: Arc::new(Origin::new(None, Identity::Anonymous)),
         }
     }
 
@@ -57,9 +75,14 @@ impl Stack {
         &self.shared.settings
     }
 
+    /// How much work there is.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.shared.admission
+    }
+
     /// The same for the connection of one client.
-    pub(super) fn at(mut self, remote: Option<SocketAddr>) -> Self {
-        self.remote = remote;
+    pub(super) fn at(mut self, origin: Arc<Origin>) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -68,30 +91,49 @@ impl Stack {
         let path = request.uri().path();
         let method = self.shared.policies.get(path);
         let mut context = metadata::context(request.headers());
-        let deadline = match self.admit(method, &request) {
-            Ok(deadline) => deadline,
-            Err(refusal) => {
-                let mut meter = self.shared.metrics.call(path, self.remote, context);
-                meter.finish(super::answer::code_in(refusal.headers()).unwrap_or(Code::Unknown));
+        match &self.origin.identity {
+            Identity::Believed => {}
+            Identity::Anonymous => context.caller = None,
+            Identity::Workload(name) => context.caller = Some(Arc::clone(name)),
+        }
+        let meter = |context| {
+            let (remote, busy) = (self.origin.remote, self.origin.busy());
+            self.shared.metrics.call(path, remote, busy, context)
+        };
+        let (deadline, permit) = match self.admit(method, &request) {
+            Ok(admitted) => admitted,
+            Err(mut refusal) => {
+                hint(&self.shared.drain, refusal.headers_mut());
+                let code = super::answer::code_in(refusal.headers()).unwrap_or(Code::Unknown);
+                meter(context).finish(code);
                 return *refusal;
             }
         };
         context.deadline = deadline;
-        let meter = self.shared.metrics.call(path, self.remote, context);
+        let meter = meter(context);
         let received = Arc::new(AtomicU64::new(0));
-        let limit = self.shared.settings.max_message_bytes;
+        let unary = method.is_some_and(MethodPolicy::is_unary);
         let response = self
-            .handle(request, &meter, deadline, Arc::clone(&received))
+            .handle(request, &meter, unary, Arc::clone(&received))
             .await;
-        AnswerBody::wrap(response, deadline, limit, received, meter)
+        let bounds = Bounds {
+            // A unary call is done: how fast its caller reads the answer is no work of ours.
+            permit: permit.filter(|_| !unary),
+            drain: self.shared.drain.clone(),
+            deadline,
+            bytes: self.shared.settings.max_message_bytes,
+            retired: (!unary).then(|| self.origin.retired.clone()),
+        };
+        AnswerBody::wrap(response, bounds, received, meter)
     }
 
-    /// Refuses what no handler should see; otherwise tells when the call must be over.
+    /// Refuses what no handler should see; otherwise tells when the call must be over, and gives it a
+    /// place.
     fn admit(
         &self,
         method: Option<&'static MethodPolicy>,
         request: &Request<Incoming>,
-    ) -> Result<Option<Deadline>, Box<Response<Body>>> {
+    ) -> Result<Admitted, Box<Response<Body>>> {
         let kind = request
             .headers()
             .get(http::header::CONTENT_TYPE)
@@ -104,8 +146,18 @@ impl Stack {
         let refuse = |status: Status| Box::new(status.into_http());
         metadata::check(request.headers(), self.shared.settings.max_metadata_bytes)
             .map_err(refuse)?;
+        self.shared
+            .authorization
+            .check(&self.origin.identity, request.uri().path(), method)
+            .map_err(refuse)?;
         let asked = metadata::timeout(request.headers()).map_err(refuse)?;
-        Ok(self.timeout(method, asked).map(Deadline::after))
+        let deadline = self.timeout(method, asked).map(Deadline::after);
+        // What belongs to no contract, health above all, is answered under any load.
+        let permit = method.map(|method| self.shared.admission.admit(method));
+        let permit = permit
+            .transpose()
+            .map_err(|refusal| refuse(refusal.into_status()))?;
+        Ok((deadline, permit))
     }
 
     /// How long a call may take: what its caller asks for within the service's bounds, else what the
@@ -130,14 +182,18 @@ impl Stack {
         &self,
         request: Request<Incoming>,
         meter: &CallMeter,
-        deadline: Option<Deadline>,
+        unary: bool,
         received: Arc<AtomicU64>,
     ) -> Response<Body> {
-        let limit = self.shared.settings.max_message_bytes;
-        let mut request = request.map(|body| RequestBody::new(body, limit, received));
+        let limits = Limits {
+            bytes: self.shared.settings.max_message_bytes,
+            time: self.shared.settings.message_timeout,
+            unary,
+        };
+        let mut request = request.map(|body| RequestBody::new(body, limits, received));
         request.extensions_mut().insert(TcpConnectInfo {
             local_addr: None,
-            remote_addr: self.remote,
+            remote_addr: self.origin.remote,
         });
         let call = meter.context().clone();
         let span = tracing::info_span!(
@@ -148,7 +204,7 @@ impl Stack {
         let mut routes = self.routes.clone();
         let handler = context::scope(call, async move { routes.call(request).await });
         let handler = AssertUnwindSafe(handler.instrument(span)).catch_unwind();
-        let outcome = match deadline {
+        let outcome = match meter.context().deadline {
             None => handler.await,
             Some(deadline) => match tokio::time::timeout_at(deadline.at(), handler).await {
                 Ok(outcome) => outcome,

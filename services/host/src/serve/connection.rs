@@ -1,58 +1,158 @@
-//! One connection: HTTP/2 with prior knowledge, kept alive, ended in two steps.
+//! One connection: HTTP/2 with prior knowledge, kept alive, bounded in age and idleness, ended in two
+//! steps.
 
 use super::call::Stack;
+use super::handshake::Handshake;
+use super::origin::{Identity, Origin};
+use super::slot::Slot;
+use super::wire::{Watched, Wire};
 use crate::config::HostSettings;
 use crate::drain::Drain;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A client that has not said anything by then is not going to.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same once the end has begun: a call may be on its way already.
+/// A client that has not begun to speak gets this long once the end has begun: a call may be on its way.
 const LAST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
+/// What streams get to say goodbye before their connection is dropped.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// Room for metadata beyond the service's own limit, so that the refusal can say what is wrong.
 const HEADER_ROOM: u32 = 64 * 1024;
 
-/// Serves a connection until it ends, or until the drain ends it.
-pub(super) async fn serve(stream: TcpStream, stack: Stack, drain: Drain) {
-    // Small answers must not wait for more.
+type Connection = http2::Connection<TokioIo<Watched>, Stack, TokioExecutor>;
+
+/// Why a connection is ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Drain,
+    Age,
+    Idle,
+}
+
+/// Serves a connection until it ends, or until drain, age or idleness end it.
+pub(super) async fn serve(
+    stream: TcpStream,
+    handshake: Handshake,
+    stack: Stack,
+    drain: Drain,
+    slot: Slot,
+) {
+    // Small answers leave at once; where that cannot be set, they leave a little later.
     let _ = stream.set_nodelay(true);
     let remote = stream.peer_addr().ok();
-    if !speaks(&stream, &drain).await {
-        return;
-    }
-    let builder = builder(stack.settings());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), stack.at(remote)));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = drain.token().cancelled() => {
-            // GOAWAY, a ping, GOAWAY again: calls that were on their way still get in.
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut patience = pin!(patience(stack.settings().handshake_timeout, &drain));
+    let shaken = tokio::select! {
+        shaken = handshake.accept(stream) => shaken,
+        () = patience.as_mut() => Err(too_slow()),
+    };
+    let (wire, identity) = match shaken {
+        Ok(shaken) => shaken,
+        Err(error) => {
+            slot.metrics().handshake_failures.increment(1);
+            return broken(remote, &error);
         }
     };
-    if let Err(error) = ended {
-        let client = remote.map(tracing::field::display);
-        tracing::debug!(%error, client.address = client, "a connection broke");
+    match http2(wire, identity, remote, stack, &drain, patience).await {
+        Ok(Some(end)) => slot.metrics().ended(name(end)),
+        Ok(None) => {}
+        Err(error) => broken(remote, &*error),
     }
 }
 
-/// Whether the client says anything in time.
-async fn speaks(stream: &TcpStream, drain: &Drain) -> bool {
-    let patience = async {
-        tokio::select! {
-            () = tokio::time::sleep(FIRST_BYTE_TIMEOUT) => {}
-            () = drain.token().cancelled() => tokio::time::sleep(LAST_BYTE_TIMEOUT).await,
-        }
-    };
-    let mut first = [0];
-    tokio::select! {
-        spoke = stream.peek(&mut first) => matches!(spoke, Ok(1..)),
-        () = patience => false,
+const fn name(end: End) -> &'static str {
+    match end {
+        End::Drain => "drain",
+        End::Age => "age",
+        End::Idle => "idle",
     }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the client did not shake hands in time",
+    )
+}
+
+fn broken(remote: Option<SocketAddr>, error: &dyn std::error::Error) {
+    let client = remote.map(tracing::field::display);
+    tracing::debug!(%error, client.address = client, "a connection broke");
+}
+
+/// How long a client may take to begin.
+async fn patience(timeout: Duration, drain: &Drain) {
+    tokio::select! {
+        () = tokio::time::sleep(timeout) => {}
+        () = drain.token().cancelled() => tokio::time::sleep(LAST_BYTE_TIMEOUT).await,
+    }
+}
+
+/// Speaks HTTP/2 once hands are shaken; tells why the connection was ended, if it was from here.
+async fn http2(
+    wire: Wire,
+    identity: Identity,
+    remote: Option<SocketAddr>,
+    stack: Stack,
+    drain: &Drain,
+    patience: impl Future<Output = ()>,
+) -> Result<Option<End>, Box<dyn std::error::Error + Send + Sync>> {
+    let settings = stack.settings().clone();
+    let origin = Arc::new(Origin::new(remote, identity));
+    let (watched, preface) = Watched::new(wire);
+    let connection =
+        builder(&settings).serve_connection(TokioIo::new(watched), stack.at(Arc::clone(&origin)));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return Ok(ended.map(|()| None)?),
+        () = preface.complete() => {}
+        () = patience => return Err(too_slow().into()),
+    }
+    let end = tokio::select! {
+        ended = connection.as_mut() => return Ok(ended.map(|()| None)?),
+        () = drain.token().cancelled() => End::Drain,
+        () = after(jitter(settings.max_connection_age)) => End::Age,
+        () = quiet(&origin, settings.max_connection_idle) => End::Idle,
+    };
+    // GOAWAY, a ping, GOAWAY again: calls that were on their way still get in.
+    Connection::graceful_shutdown(connection.as_mut());
+    if !matches!(end, End::Drain) {
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended.map(|()| Some(end))?),
+            () = tokio::time::sleep(settings.max_connection_grace) => {}
+        }
+        origin.retired.cancel();
+        let ended = tokio::time::timeout(LAST_WORD, connection).await;
+        return Ok(ended.unwrap_or(Ok(())).map(|()| Some(end))?);
+    }
+    // The drain has a cap of its own.
+    Ok(connection.await.map(|()| Some(end))?)
+}
+
+/// Waits for a time; for ever when it is zero.
+async fn after(time: Duration) {
+    if time.is_zero() {
+        std::future::pending().await
+    } else {
+        tokio::time::sleep(time).await;
+    }
+}
+
+async fn quiet(origin: &Origin, limit: Duration) {
+    if limit.is_zero() {
+        std::future::pending().await
+    } else {
+        origin.activity.quiet(limit).await;
+    }
+}
+
+/// Give or take a tenth, so that connections made together do not end together.
+fn jitter(age: Duration) -> Duration {
+    age.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 
 fn builder(settings: &HostSettings) -> http2::Builder<TokioExecutor> {

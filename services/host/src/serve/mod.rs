@@ -1,17 +1,26 @@
 //! The way of a call from the socket to its handler and back.
 //!
-//! `accept` takes connections and deals them out to the `worker`s, one runtime per core; a `connection`
-//! speaks HTTP/2; each call passes `call`, where its metadata, deadline, limits and panics are dealt with,
-//! and leaves through `answer`.
+//! `accept` takes connections while there are `slot`s and deals them out to the `worker`s, one runtime per
+//! core; after the `handshake` a `connection` speaks HTTP/2 over its `wire`; each call passes `call`, where
+//! its metadata, caller, deadline, limits and panics are dealt with, and leaves through `answer`.
 
 mod accept;
+mod activity;
 mod answer;
+mod authorize;
 mod call;
 mod connection;
+mod handshake;
 mod metadata;
+mod origin;
 mod request;
+mod slot;
+mod wire;
 mod worker;
 
 pub(crate) use accept::accept;
+pub(crate) use activity::Busy;
 pub(crate) use call::Stack;
+pub(crate) use handshake::Handshake;
+pub(crate) use slot::Slots;
 pub(crate) use worker::Workers;

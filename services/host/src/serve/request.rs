@@ -1,4 +1,5 @@
-//! The body of a request on its way to the handler: measured, and no message beyond the limit.
+//! The body of a request on its way to the handler: measured, no message beyond the limit, and none that
+//! takes for ever to arrive.
 
 use bytes::Bytes;
 use cleave_mesh::framing::FrameMeter;
@@ -8,24 +9,64 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
 use tonic::Status;
+
+/// What a request may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The longest message.
+    pub(super) bytes: usize,
+    /// How long a message may take to arrive once it has begun.
+    pub(super) time: Duration,
+    /// Whether there is one message, which has begun with the call.
+    pub(super) unary: bool,
+}
 
 /// A request's body.
 #[derive(Debug)]
 pub(super) struct RequestBody {
     inner: Incoming,
+    limits: Limits,
     frames: FrameMeter,
     received: Arc<AtomicU64>,
+    /// Runs while a message is under way.
+    expiry: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
-    /// Lets messages of up to `limit` bytes pass; adds up in `received` what does.
-    pub(super) fn new(inner: Incoming, limit: usize, received: Arc<AtomicU64>) -> Self {
+    /// Lets messages within the limits pass; adds up in `received` what does.
+    pub(super) fn new(inner: Incoming, limits: Limits, received: Arc<AtomicU64>) -> Self {
         Self {
             inner,
-            frames: FrameMeter::new(limit),
+            limits,
+            frames: FrameMeter::new(limits.bytes),
             received,
+            expiry: None,
         }
+    }
+
+    /// Whether the client owes the rest of a message.
+    fn owes(&self) -> bool {
+        let first = self.limits.unary && self.frames.messages() == 0;
+        first || !self.frames.is_between_messages()
+    }
+
+    /// Nothing is here: ready once the client has owed for too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        if !self.owes() {
+            self.expiry = None;
+            return Poll::Pending;
+        }
+        let time = self.limits.time;
+        let expiry = self
+            .expiry
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        expiry.as_mut().poll(cx).map(|()| {
+            let message = format!("the request did not arrive within {time:?}");
+            Status::deadline_exceeded(message)
+        })
     }
 }
 
@@ -38,7 +79,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
-            return Poll::Pending;
+            return self.poll_patience(cx).map(|late| Some(Err(late)));
         };
         let Some(frame) = frame else {
             return Poll::Ready(None);
@@ -54,6 +95,9 @@ impl Body for RequestBody {
             && let Err(large) = self.frames.push(data)
         {
             return Poll::Ready(Some(Err(Status::resource_exhausted(large.to_string()))));
+        }
+        if !self.owes() {
+            self.expiry = None;
         }
         self.received.store(self.frames.bytes(), Ordering::Relaxed);
         Poll::Ready(Some(Ok(frame)))

@@ -6,6 +6,8 @@
 
 use super::call::Stack;
 use super::connection;
+use super::handshake::Handshake;
+use super::slot::Slot;
 use crate::drain::Drain;
 use std::io;
 use std::net::TcpStream as StdTcpStream;
@@ -24,6 +26,9 @@ const BACKLOG: usize = 256;
 /// What a runtime's blocking threads get at the very end.
 const BLOCKING_GRACE: Duration = Duration::from_millis(100);
 
+/// A connection on its way to a worker, with its place.
+type Accepted = (StdTcpStream, Slot);
+
 /// The workers of one service. Clones are the same workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Workers {
@@ -32,7 +37,7 @@ pub(crate) struct Workers {
 
 #[derive(Debug)]
 struct Inner {
-    queues: Vec<mpsc::Sender<StdTcpStream>>,
+    queues: Vec<mpsc::Sender<Accepted>>,
     next: AtomicUsize,
     serving: TaskTracker,
     release: CancellationToken,
@@ -43,6 +48,7 @@ impl Workers {
     pub(crate) fn start(
         name: &str,
         count: usize,
+        handshake: &Handshake,
         stack: &Stack,
         drain: &Drain,
     ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
@@ -56,6 +62,7 @@ impl Workers {
             let (queue, connections) = mpsc::channel(BACKLOG);
             let worker = Worker {
                 connections,
+                handshake: handshake.clone(),
                 stack: stack.clone(),
                 drain: drain.clone(),
                 release: release.clone(),
@@ -85,9 +92,9 @@ impl Workers {
     }
 
     /// Gives a connection to the next worker.
-    pub(crate) async fn hand_over(&self, stream: StdTcpStream) {
+    pub(super) async fn hand_over(&self, stream: StdTcpStream, slot: Slot) {
         let turn = self.inner.next.fetch_add(1, Ordering::Relaxed) % self.inner.queues.len();
-        if self.inner.queues[turn].send(stream).await.is_err() {
+        if self.inner.queues[turn].send((stream, slot)).await.is_err() {
             tracing::debug!("a connection came too late");
         }
     }
@@ -105,7 +112,8 @@ impl Workers {
 
 /// One thread's share.
 struct Worker {
-    connections: mpsc::Receiver<StdTcpStream>,
+    connections: mpsc::Receiver<Accepted>,
+    handshake: Handshake,
     stack: Stack,
     drain: Drain,
     release: CancellationToken,
@@ -119,16 +127,16 @@ impl Worker {
             tokio::select! {
                 biased;
                 () = self.drain.token().cancelled() => break,
-                stream = self.connections.recv() => match stream {
-                    Some(stream) => self.serve(stream, &open),
+                accepted = self.connections.recv() => match accepted {
+                    Some(accepted) => self.serve(accepted, &open),
                     None => break,
                 },
             }
         }
         // What was accepted before the listener closed is still served.
         self.connections.close();
-        while let Some(stream) = self.connections.recv().await {
-            self.serve(stream, &open);
+        while let Some(accepted) = self.connections.recv().await {
+            self.serve(accepted, &open);
         }
         open.close();
         tokio::select! {
@@ -142,13 +150,15 @@ impl Worker {
         }
     }
 
-    fn serve(&self, stream: StdTcpStream, open: &TaskTracker) {
+    fn serve(&self, (stream, slot): Accepted, open: &TaskTracker) {
         match TcpStream::from_std(stream) {
             Ok(stream) => {
                 open.spawn(connection::serve(
                     stream,
+                    self.handshake.clone(),
                     self.stack.clone(),
                     self.drain.clone(),
+                    slot,
                 ));
             }
             Err(error) => tracing::debug!(%error, "a connection could not be used"),

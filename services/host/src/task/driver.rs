@@ -3,6 +3,7 @@
 use super::state::TaskState;
 use super::stream::StreamTask;
 use super::tick::Task;
+use crate::probe::Probe;
 use cleave_mesh::context::{self, CallContext};
 use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -52,11 +53,11 @@ impl Driver {
         let running = TaskTracker::new();
         let mut states = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let name = match &job {
-                Job::Tick(task) => task.name,
-                Job::Stream(task) => task.name,
+            let (name, required) = match &job {
+                Job::Tick(task) => (task.name, task.required),
+                Job::Stream(task) => (task.name, false),
             };
-            let state = TaskState::new(Arc::clone(&service), name);
+            let state = TaskState::new(Arc::clone(&service), name, required);
             states.push(state.clone());
             let (stop, kill) = (stop.clone(), kill.clone());
             running.spawn(async move {
@@ -82,6 +83,21 @@ impl Driver {
     /// Waits until all have stopped.
     pub(crate) async fn stopped(&self) {
         self.running.wait().await;
+    }
+
+    /// Fails while a task keeps the service from being ready.
+    pub(crate) fn probe(&self, patience: Duration) -> Probe {
+        let states = Arc::clone(&self.states);
+        Probe::new("tasks", move || {
+            let troubles: Vec<String> = states
+                .iter()
+                .filter_map(|state| state.trouble(patience))
+                .collect();
+            async move {
+                anyhow::ensure!(troubles.is_empty(), troubles.join("; "));
+                Ok(())
+            }
+        })
     }
 
     /// What is known of each.

@@ -3,14 +3,16 @@
 use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use metrics::{counter, histogram};
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What is known of one task. Clones are the same object.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskState {
     service: Arc<str>,
     name: &'static str,
+    /// Whether the service is ready only after a first success.
+    required: bool,
     inner: Arc<Mutex<Known>>,
 }
 
@@ -22,13 +24,17 @@ pub(crate) struct Known {
     last_run: Option<Timestamp>,
     last_success: Option<Timestamp>,
     last_error: Option<String>,
+    /// When the tick that is under way began.
+    #[serde(skip)]
+    began: Option<Instant>,
 }
 
 impl TaskState {
-    pub(super) fn new(service: Arc<str>, name: &'static str) -> Self {
+    pub(super) fn new(service: Arc<str>, name: &'static str, required: bool) -> Self {
         Self {
             service,
             name,
+            required,
             inner: Arc::default(),
         }
     }
@@ -38,10 +44,32 @@ impl TaskState {
     }
 
     pub(crate) fn known(&self) -> Known {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lock().clone()
+    }
+
+    /// A tick begins.
+    pub(super) fn begin(&self) {
+        self.lock().began = Some(Instant::now());
+    }
+
+    /// What about the task keeps the service from being ready. That it fails does not: what it needs may be
+    /// away, and the service is there for others all the same.
+    pub(super) fn trouble(&self, patience: Duration) -> Option<String> {
+        let known = self.lock();
+        if self.required && known.last_success.is_none() {
+            return Some(format!("task {} has not succeeded yet", self.name));
+        }
+        let hangs = known.began?.elapsed() > patience;
+        hangs.then(|| {
+            format!(
+                "task {} hangs: one tick takes more than {patience:?}",
+                self.name
+            )
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes note of a run; a failure is logged when it is the first in a row, and its end as well.
@@ -53,7 +81,8 @@ impl TaskState {
         let service = Arc::clone(&self.service);
         histogram!("cleave.task.duration", "service" => service, "task" => self.name)
             .record(elapsed);
-        let mut known = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.lock();
+        known.began = None;
         known.runs += 1;
         let now = SystemClock.now();
         known.last_run = Some(now);

@@ -50,6 +50,7 @@ pub struct Task {
     period: Duration,
     wake: Arc<Notify>,
     tick: Box<Tick>,
+    pub(super) required: bool,
 }
 
 impl std::fmt::Debug for Task {
@@ -73,7 +74,15 @@ impl Task {
             period,
             wake: Arc::new(Notify::new()),
             tick,
+            required: false,
         }
+    }
+
+    /// The service is not ready before a first tick has succeeded.
+    #[must_use]
+    pub const fn before_ready(mut self) -> Self {
+        self.required = true;
+        self
     }
 
     /// Ticks also when this is notified; a notification during a tick causes one more.
@@ -88,6 +97,7 @@ impl Task {
         let mut backoff = Backoff::new(LONGEST_BACKOFF.max(self.period));
         while !stop.is_cancelled() {
             let start = Instant::now();
+            state.begin();
             let outcome = attempt(self.name, (self.tick)()).await;
             let failure = outcome.as_ref().err().map(String::as_str);
             state.record(failure, start.elapsed());

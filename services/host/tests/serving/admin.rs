@@ -1,6 +1,6 @@
 //! What the admin port tells.
 
-use crate::rig::{POLICIES, connect, host, page, reply, unary};
+use crate::rig::{POLICIES, connect, host, page, put, reply, start, unary};
 use cleave_mesh::Mesh;
 use serde_json::{Value, json};
 use tonic::Status;
@@ -83,4 +83,27 @@ async fn readiness_and_state_are_told() {
     assert_eq!(page(admin, "/readyz").await.0, 503);
     assert_eq!(page(admin, "/healthz").await.0, 200);
     assert!(page(admin, "/").await.1.contains("/metrics"));
+}
+
+#[tokio::test]
+async fn what_is_logged_can_be_changed_while_the_service_runs() {
+    use cleave_host::config::{LogFormat, TelemetrySettings};
+    cleave_host::telemetry::init(&TelemetrySettings {
+        level: "off".to_owned(),
+        format: LogFormat::Json,
+    });
+    let running = start(|_| async { reply("fine") }).await;
+    let at = running.admin_addr();
+    let enabled = || tracing::enabled!(target: "probe_of_the_log", tracing::Level::DEBUG);
+    assert!(!enabled());
+
+    let (code, text) = put(at, "/log", "off,probe_of_the_log=debug").await;
+
+    assert_eq!(code, 200, "{text}");
+    assert!(enabled());
+    let (_, text) = page(at, "/log").await;
+    assert!(text.contains("probe_of_the_log=debug"), "{text}");
+    let (code, text) = put(at, "/log", "not=a=level").await;
+    assert_eq!(code, 400, "{text}");
+    assert!(enabled());
 }

@@ -242,3 +242,50 @@ async fn two_services_of_one_process_end_apart() {
     assert_eq!(answer.expect("answer"), "second");
     assert!(!second.drain().has_begun());
 }
+
+#[tokio::test]
+async fn every_answer_during_the_drain_tells_the_caller_to_turn_away() {
+    let running = host(&[("host.lame_duck", "20s")], |request| async move {
+        if request.headers().contains_key("x-fail") {
+            Status::not_found("as the test asked").into_http()
+        } else {
+            reply("fine")
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let before = hints(&channel).await;
+
+    running.drain().begin();
+
+    assert_eq!(before, [None, None, None]);
+    let told = || Some("1".to_owned());
+    assert_eq!(hints(&channel).await, [told(), told(), told()]);
+}
+
+/// What an answer with a message, one without, and one of the host itself say about the end.
+async fn hints(channel: &tonic::transport::Channel) -> [Option<String>; 3] {
+    use http_body_util::BodyExt as _;
+    use tower::{Service as _, ServiceExt as _};
+    let mut found = [None, None, None];
+    let metadata = ["x-none", "x-fail", "grpc-timeout"];
+    for (hint, name) in found.iter_mut().zip(metadata) {
+        let request = http::Request::post("/test.Script/Call")
+            .header("content-type", "application/grpc")
+            .header(name, "soon")
+            .body(tonic::body::Body::empty())
+            .expect("request");
+        let mut channel = channel.clone();
+        let answer = channel.ready().await.expect("ready").call(request).await;
+        let (head, body) = answer.expect("answer").into_parts();
+        let trailers = body.collect().await.expect("body").trailers().cloned();
+        *hint = [Some(head.headers), trailers]
+            .into_iter()
+            .flatten()
+            .find_map(|map| map.get("cleave-draining").cloned())
+            .map(|value| value.to_str().expect("text").to_owned());
+    }
+    found
+}

@@ -114,3 +114,83 @@ async fn a_watch_sees_the_end_coming_and_does_not_hold_it_up() {
     assert_eq!(next(&mut changes).await, Err(Code::Unavailable));
     assert!(running.wait().await.clean);
 }
+
+#[tokio::test]
+async fn all_services_are_listed_with_their_state() {
+    let up = Arc::new(AtomicBool::new(false));
+    let (running, client) = start(&up).await;
+    drop(client);
+    let channel = connect(running.addr()).await;
+    let before = list(&channel).await;
+    let not_serving: Vec<_> = before.iter().map(|(_, status)| *status).collect();
+    assert_eq!(not_serving, vec![ServingStatus::NotServing; before.len()]);
+
+    up.store(true, Ordering::SeqCst);
+    running.ready().await;
+
+    let listed = list(&channel).await;
+    for name in ["", "test.Script"] {
+        let serving = (name.to_owned(), ServingStatus::Serving);
+        assert!(listed.contains(&serving), "{name:?} in {listed:?}");
+    }
+}
+
+/// The published client knows no List: the messages are written out here.
+async fn list(channel: &tonic::transport::Channel) -> Vec<(String, ServingStatus)> {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Answer {
+        #[prost(map = "string, message", tag = "1")]
+        statuses: std::collections::HashMap<String, HealthCheckResponse>,
+    }
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    grpc.ready().await.expect("ready");
+    let path = http::uri::PathAndQuery::from_static("/grpc.health.v1.Health/List");
+    let codec = tonic_prost::ProstCodec::<(), Answer>::default();
+    let answer = grpc.unary(tonic::Request::new(()), path, codec).await;
+    let statuses = answer.expect("answer").into_inner().statuses;
+    let mut listed: Vec<_> = statuses
+        .into_iter()
+        .map(|(name, answer)| (name, answer.status()))
+        .collect();
+    listed.sort_by(|a, b| a.0.cmp(&b.0));
+    listed
+}
+
+#[tokio::test]
+async fn a_task_that_must_succeed_first_and_one_that_hangs_keep_the_service_from_being_ready() {
+    let go_on = Arc::new(tokio::sync::Semaphore::new(0));
+    let wait = Arc::clone(&go_on);
+    let tick = move || {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.acquire().await?.forget();
+            Ok(cleave_host::Report::more(1))
+        }
+    };
+    let task = cleave_host::Task::new("loader", std::time::Duration::from_secs(60), tick);
+    let running = host(&[("host.task_patience", "50ms")], |_| async {
+        reply("fine")
+    })
+    .task(task.before_ready())
+    .start()
+    .await
+    .expect("started");
+    let mut client = HealthClient::new(connect(running.addr()).await);
+    let mut changes = watch(&mut client, "").await;
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::NotServing));
+    let (code, page) = crate::rig::page(running.admin_addr(), "/readyz").await;
+    assert_eq!(code, 503);
+    assert!(
+        page.contains("has not succeeded yet") || page.contains("[]"),
+        "{page}"
+    );
+
+    // One tick succeeds, the next one hangs, and then goes on.
+    go_on.add_permits(1);
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::Serving));
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::NotServing));
+    let (_, page) = crate::rig::page(running.admin_addr(), "/readyz").await;
+    assert!(page.contains("task loader hangs"), "{page}");
+    go_on.add_permits(1_000_000);
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::Serving));
+}

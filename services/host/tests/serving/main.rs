@@ -1,10 +1,16 @@
 //! A host over real sockets, with a service that does what each test tells it.
 
 mod admin;
+mod admission;
+mod connections;
 mod deadline;
 mod drain;
 mod health;
+mod identity;
 mod limits;
+mod pki;
 mod reflection;
 mod rig;
+mod rotation;
+mod slow;
 mod tasks;

@@ -192,12 +192,25 @@ pub(crate) async fn text_of(request: Request<Body>) -> Result<String, Status> {
 
 /// Fetches a page of the admin port.
 pub(crate) async fn page(address: SocketAddr, path: &str) -> (u16, String) {
-    use http_body_util::Empty;
+    ask(http::Method::GET, address, path, "").await
+}
+
+/// Puts a text to the admin port.
+pub(crate) async fn put(address: SocketAddr, path: &str, text: &str) -> (u16, String) {
+    ask(http::Method::PUT, address, path, text).await
+}
+
+async fn ask(method: http::Method, address: SocketAddr, path: &str, text: &str) -> (u16, String) {
+    use http_body_util::Full;
     use hyper_util::client::legacy::Client;
     use hyper_util::rt::TokioExecutor;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let uri = format!("http://{address}{path}").parse().expect("uri");
-    let response = client.get(uri).await.expect("answer");
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://{address}{path}"))
+        .body(Full::from(text.to_owned()))
+        .expect("request");
+    let response = client.request(request).await.expect("answer");
     let code = response.status().as_u16();
     let body = response
         .into_body()
@@ -206,4 +219,9 @@ pub(crate) async fn page(address: SocketAddr, path: &str) -> (u16, String) {
         .expect("body")
         .to_bytes();
     (code, String::from_utf8(body.to_vec()).expect("text"))
+}
+
+/// A rest between two looks at the admin port, so that looking takes no time from what is looked for.
+pub(crate) async fn rest() {
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }

@@ -1,0 +1,215 @@
+//! How much work the service takes on at one time.
+//!
+//! Unary calls are bounded by a limit that adapts to how long they take (`gradient` decides, `window`
+//! measures); within it, sheddable calls get the least and critical ones the most, so they are refused in
+//! that order. Streams last and cost little while they are silent: they have a plain bound of their own.
+
+mod gradient;
+mod window;
+
+use crate::config::AdmissionSettings;
+use crate::status::{Domain, Refusal};
+use cleave_mesh::policy::{Criticality, MethodPolicy};
+use gradient::Gradient;
+use metrics::{Counter, Gauge, counter, gauge};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use window::Measure;
+
+/// Where the host's own refusals belong.
+const MESH: Domain = Domain::new("mesh.cleave");
+
+/// The part of the limit, in percent, up to which calls of each criticality are let in, and when those
+/// who are not should come back.
+const fn share(criticality: Criticality) -> (u32, Duration) {
+    match criticality {
+        Criticality::Sheddable => (60, Duration::from_millis(1_000)),
+        Criticality::Default => (80, Duration::from_millis(250)),
+        Criticality::Critical => (100, Duration::from_millis(50)),
+    }
+}
+
+/// How much work the service takes on. Clones are the same object.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    max_streams: u32,
+    adaptive: bool,
+    start: Instant,
+    limit: AtomicU32,
+    calls: AtomicU32,
+    streams: AtomicU32,
+    measure: Measure,
+    gradient: Mutex<Gradient>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    limit: Gauge,
+    shed: [Counter; 3],
+    streams_refused: Counter,
+}
+
+/// What the admin port shows.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Load {
+    limit: u32,
+    calls: u32,
+    streams: u32,
+}
+
+/// The place of one call, free again once dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    inner: Arc<Inner>,
+    /// When the call began; streams are not timed.
+    start: Option<Instant>,
+}
+
+impl Admission {
+    pub(crate) fn new(service: &str, settings: &AdmissionSettings) -> Self {
+        let shed = |criticality: &'static str| counter!("cleave.server.calls_shed", "service" => service.to_owned(), "criticality" => criticality);
+        let metrics = Metrics {
+            limit: gauge!("cleave.server.calls_limit", "service" => service.to_owned()),
+            shed: ["sheddable", "default", "critical"].map(shed),
+            streams_refused: counter!("cleave.server.streams_refused", "service" => service.to_owned()),
+        };
+        metrics.limit.set(settings.max_calls);
+        let gradient = Gradient::new(
+            settings.min_calls..=settings.max_calls,
+            settings.tolerated_latency,
+        );
+        Self {
+            inner: Arc::new(Inner {
+                max_streams: settings.max_streams,
+                adaptive: settings.adaptive,
+                start: Instant::now(),
+                limit: AtomicU32::new(settings.max_calls),
+                calls: AtomicU32::new(0),
+                streams: AtomicU32::new(0),
+                measure: Measure::default(),
+                gradient: Mutex::new(gradient),
+                metrics,
+            }),
+        }
+    }
+
+    /// What there is now.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            limit: self.inner.limit.load(Ordering::Relaxed),
+            calls: self.inner.calls.load(Ordering::Relaxed),
+            streams: self.inner.streams.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes the call on.
+    ///
+    /// # Errors
+    /// When there is too much already; with the time to come back.
+    pub(crate) fn admit(&self, method: &MethodPolicy) -> Result<Permit, Box<Refusal>> {
+        let inner = &self.inner;
+        if !method.is_unary() {
+            if !enter(&inner.streams, inner.max_streams) {
+                inner.metrics.streams_refused.increment(1);
+                return Err(Box::new(too_many_streams(method, inner.max_streams)));
+            }
+            return Ok(self.permit(None));
+        }
+        let (percent, delay) = share(method.criticality);
+        let limit = inner.limit.load(Ordering::Relaxed);
+        let share = (u64::from(limit) * u64::from(percent)).div_ceil(100);
+        if !enter(&inner.calls, u32::try_from(share).unwrap_or(limit)) {
+            inner.metrics.shed(method.criticality).increment(1);
+            return Err(Box::new(overloaded(method, delay)));
+        }
+        Ok(self.permit(Some(Instant::now())))
+    }
+
+    fn permit(&self, start: Option<Instant>) -> Permit {
+        Permit {
+            inner: Arc::clone(&self.inner),
+            start,
+        }
+    }
+}
+
+/// Counts one more, unless there are `limit` already.
+fn enter(count: &AtomicU32, limit: u32) -> bool {
+    let next = |now: u32| (now < limit).then_some(now + 1);
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+        .is_ok()
+}
+
+impl Metrics {
+    const fn shed(&self, criticality: Criticality) -> &Counter {
+        let [sheddable, default, critical] = &self.shed;
+        match criticality {
+            Criticality::Sheddable => sheddable,
+            Criticality::Default => default,
+            Criticality::Critical => critical,
+        }
+    }
+}
+
+impl Inner {
+    /// Takes note of the time that a call took, and of the new limit when a window is full.
+    fn record(&self, took: Duration) {
+        if !self.adaptive {
+            return;
+        }
+        let now = self.start.elapsed();
+        let calls = self.calls.load(Ordering::Relaxed);
+        // Whoever comes to a full window while another closes it has nothing to do.
+        if self.measure.record(took, calls, now)
+            && let Ok(mut gradient) = self.gradient.try_lock()
+            && let Some(window) = self.measure.close(now)
+        {
+            let limit = gradient.observe(&window, now);
+            let before = self.limit.swap(limit, Ordering::Relaxed);
+            if before != limit {
+                self.metrics.limit.set(limit);
+            }
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let count = match self.start {
+            Some(start) => {
+                self.inner.record(start.elapsed());
+                &self.inner.calls
+            }
+            None => &self.inner.streams,
+        };
+        count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn overloaded(method: &MethodPolicy, delay: Duration) -> Refusal {
+    // Half as much or half as much again, so that those refused together do not come back together.
+    let delay = delay.mul_f64(0.5 + fastrand::f64());
+    let message = "the service has as much work as it can do; come back later";
+    MESH.exhausted("OVERLOADED", message, delay)
+        .meta("method", method.name())
+        .meta(
+            "criticality",
+            format!("{:?}", method.criticality).to_uppercase(),
+        )
+}
+
+fn too_many_streams(method: &MethodPolicy, limit: u32) -> Refusal {
+    let message = format!("the service has {limit} streams open, as many as it can");
+    MESH.exhausted("STREAMS_EXHAUSTED", message, Duration::from_secs(1))
+        .meta("method", method.name())
+        .meta("limit", limit)
+}

@@ -1,0 +1,85 @@
+//! Who may call what, once callers have identities: the contracts decide, and what they do not name is
+//! denied. Health and reflection belong to no contract and have rules of their own.
+
+use super::origin::Identity;
+use crate::config::{Access, TlsSettings};
+use crate::status::{Domain, Refusal};
+use cleave_mesh::policy::MethodPolicy;
+use tonic::Status;
+
+/// Where the host's own refusals belong.
+const MESH: Domain = Domain::new("mesh.cleave");
+
+const HEALTH: &str = "/grpc.health.v1.Health/";
+const REFLECTION: &str = "/grpc.reflection.";
+
+/// The rules.
+#[derive(Debug)]
+pub(super) struct Authorization {
+    health: Access,
+    reflection: Access,
+}
+
+impl Authorization {
+    pub(super) const fn new(settings: &TlsSettings) -> Self {
+        Self {
+            health: settings.health,
+            reflection: settings.reflection,
+        }
+    }
+
+    /// Refuses a caller who may not call the method.
+    pub(super) fn check(
+        &self,
+        identity: &Identity,
+        path: &str,
+        method: Option<&MethodPolicy>,
+    ) -> Result<(), Status> {
+        let caller = match identity {
+            Identity::Believed => return Ok(()),
+            Identity::Anonymous => None,
+            Identity::Workload(name) => Some(&**name),
+        };
+        let allowed = match (method, caller) {
+            (Some(method), Some(caller)) => method.callers.contains(&caller),
+            (Some(_), None) => false,
+            (None, caller) => match self.access(path) {
+                Access::Everyone => true,
+                Access::Identified => caller.is_some(),
+                Access::Nobody => false,
+            },
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(refusal(caller, path).into_status())
+    }
+
+    /// The rule for a method without a policy.
+    fn access(&self, path: &str) -> Access {
+        if path.starts_with(HEALTH) {
+            self.health
+        } else if path.starts_with(REFLECTION) {
+            self.reflection
+        } else {
+            Access::Nobody
+        }
+    }
+}
+
+fn refusal(caller: Option<&str>, path: &str) -> Refusal {
+    let method = path.trim_start_matches('/');
+    match caller {
+        Some(caller) => MESH
+            .denied(
+                "CALLER_NOT_ALLOWED",
+                format!("{caller} may not call {method}"),
+            )
+            .meta("caller", caller),
+        None => MESH.denied(
+            "NO_IDENTITY",
+            format!("{method} is for workloads that show a certificate"),
+        ),
+    }
+    .meta("method", method)
+}

@@ -1,0 +1,107 @@
+//! The beginning of a connection: TLS by the credentials of the day, and who is at the other end.
+
+use super::origin::Identity;
+use super::wire::Wire;
+use crate::config::{Access, TlsSettings};
+use arc_swap::ArcSwapOption;
+use cleave_mesh::tls::{Anonymous, Credentials, Snapshot, TrustDomain};
+use rustls::ServerConfig;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+/// Shakes hands with clients. Clones are the same object.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Handshake {
+    tls: Option<Arc<Tls>>,
+}
+
+#[derive(Debug)]
+struct Tls {
+    credentials: Credentials,
+    anonymous: Anonymous,
+    /// Made of the snapshot of one generation, for as long as that is the current one.
+    config: ArcSwapOption<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    snapshot: Arc<Snapshot>,
+    config: Arc<ServerConfig>,
+}
+
+impl Handshake {
+    /// As the settings say; plaintext without a certificate.
+    pub(crate) fn new(settings: &TlsSettings) -> anyhow::Result<Self> {
+        let Some(files) = settings.files() else {
+            return Ok(Self::default());
+        };
+        let domain = TrustDomain::parse(&settings.trust_domain)?;
+        let credentials = Credentials::load(files, domain)?;
+        let open = [settings.health, settings.reflection].contains(&Access::Everyone);
+        let tls = Tls {
+            credentials,
+            anonymous: if open {
+                Anonymous::Admitted
+            } else {
+                Anonymous::Refused
+            },
+            config: ArcSwapOption::empty(),
+        };
+        tls.config()?;
+        Ok(Self {
+            tls: Some(Arc::new(tls)),
+        })
+    }
+
+    /// The credentials, when the port speaks TLS.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.tls.as_ref().map(|tls| &tls.credentials)
+    }
+
+    /// Whether callers have identities.
+    pub(crate) fn has_identities(&self) -> bool {
+        self.credentials()
+            .is_some_and(|credentials| credentials.current().has_identities())
+    }
+
+    /// Shakes hands; tells who the client is.
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<(Wire, Identity)> {
+        let Some(tls) = &self.tls else {
+            return Ok((Wire::Plain(stream), Identity::Believed));
+        };
+        let made = tls.config().map_err(io::Error::other)?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&made.config));
+        let stream = acceptor.accept(stream).await?;
+        let identity = if made.snapshot.has_identities() {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let workload = made.snapshot.workload_of(certificates);
+            workload.map_or(Identity::Anonymous, |workload| {
+                Identity::Workload(workload.shared())
+            })
+        } else {
+            Identity::Believed
+        };
+        Ok((Wire::Tls(Box::new(stream)), identity))
+    }
+}
+
+impl Tls {
+    /// What handshakes go by now.
+    fn config(&self) -> Result<Arc<Made>, rustls::Error> {
+        let snapshot = self.credentials.current();
+        if let Some(made) = self.config.load_full()
+            && made.snapshot.generation() == snapshot.generation()
+        {
+            return Ok(made);
+        }
+        let config = snapshot.server(self.anonymous)?;
+        let made = Arc::new(Made {
+            snapshot,
+            config: Arc::new(config),
+        });
+        self.config.store(Some(Arc::clone(&made)));
+        Ok(made)
+    }
+}
