@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use tonic::transport::Channel;
 
@@ -64,16 +64,18 @@ where
     let began = Instant::now();
     let callers = (0..IN_FLIGHT).map(|caller| async move {
         let mut took = Vec::new();
-        while began.elapsed() < span {
+        // Each caller is heard once, however slow the machine.
+        loop {
             let sent = Instant::now();
             call(caller).await?;
             took.push(sent.elapsed());
+            if began.elapsed() >= span {
+                return anyhow::Ok(took);
+            }
         }
-        anyhow::Ok(took)
     });
     let mut took = try_join_all(callers).await?.concat();
     let elapsed = began.elapsed();
-    ensure!(!took.is_empty(), "no call was answered");
     took.sort_unstable();
     let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
     Ok(Outcome {

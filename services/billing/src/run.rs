@@ -67,7 +67,8 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 /// # Errors
 /// When the settings do not allow it, or the database does not fit.
 pub async fn start(settings: Settings) -> anyhow::Result<Running> {
-    start_with(settings, Arc::new(SystemClock)).await
+    // On the heap, so that whoever embeds a start does not inherit the depth of its future's type.
+    Box::pin(start_with(settings, Arc::new(SystemClock))).await
 }
 
 /// Starts the service by a clock of the caller's.

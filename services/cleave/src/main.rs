@@ -1,5 +1,8 @@
 //! The `cleave` command: both services on one machine, and the tools that people use with them.
 
+// Both services start inside one future here; optimized builds compute the layout of all of it.
+#![recursion_limit = "256"]
+
 mod cli;
 mod ensure;
 mod import;

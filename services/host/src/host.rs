@@ -246,10 +246,12 @@ impl HostBuilder {
 
     /// The services, with health and reflection, behind everything that each call passes.
     fn stack(&mut self, readiness: &Readiness) -> anyhow::Result<Stack> {
+        // Whatever reflection lists may be asked for its health, these three too.
+        self.names
+            .push(HealthServer::<HealthService>::NAME.to_owned());
+        self.names.extend(reflection::NAMES.map(str::to_owned));
         let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
-        let health = HealthServer::new(health);
-        self.names.push(name_of(&health).to_owned());
-        self.routes.add_service(health);
+        self.routes.add_service(HealthServer::new(health));
         reflection::add(&mut self.routes, &self.names, &self.descriptors)?;
         let routes = std::mem::take(&mut self.routes).routes();
         Ok(Stack::new(
@@ -260,11 +262,6 @@ impl HostBuilder {
             routes,
         ))
     }
-}
-
-/// The name under which a service is served.
-const fn name_of<S: NamedService>(_: &S) -> &'static str {
-    S::NAME
 }
 
 async fn bind(address: Option<SocketAddr>, key: &str) -> anyhow::Result<TcpListener> {

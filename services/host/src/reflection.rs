@@ -4,7 +4,7 @@ use tonic::service::RoutesBuilder;
 use tonic_reflection::server::Builder;
 
 /// The names under which reflection itself is served.
-const OWN_NAMES: [&str; 2] = [
+pub(crate) const NAMES: [&str; 2] = [
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
 ];
@@ -30,8 +30,8 @@ pub(crate) fn add(
         for set in descriptors {
             builder = builder.register_encoded_file_descriptor_set(set);
         }
-        let all = names.iter().map(String::as_str).chain(OWN_NAMES);
-        all.fold(builder, |builder, name| builder.with_service_name(name))
+        let names = names.iter();
+        names.fold(builder, |builder, name| builder.with_service_name(name))
     };
     routes
         .add_service(builder().build_v1()?)

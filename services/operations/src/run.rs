@@ -76,7 +76,8 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 /// # Errors
 /// When the settings do not allow it, or the database does not fit.
 pub async fn start(settings: Settings) -> anyhow::Result<Running> {
-    start_with(settings, Arc::new(SystemClock)).await
+    // On the heap, so that whoever embeds a start does not inherit the depth of its future's type.
+    Box::pin(start_with(settings, Arc::new(SystemClock))).await
 }
 
 /// Starts the service by a clock of the caller's.
@@ -101,7 +102,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         .policies(cleave_contracts::POLICIES)
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain);
-    let intake = DeliveryIntake::spawn(app.clone(), Arc::clone(app.lease_bell()));
+    let intake = DeliveryIntake::spawn(app.clone());
     let host = with_services(host, &app, &watching).service(DeliveryServiceServer::new(
         Delivery::new(app.clone(), intake.clone(), watching),
     ));

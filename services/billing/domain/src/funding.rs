@@ -88,7 +88,8 @@ impl Funding {
         if rest.is_positive() {
             return Err(Overflow);
         }
-        funds.free = funds.free.checked_add(charged)?;
+        // Only what further draws may take: a limit without end leaves no room above it, and needs none.
+        funds.free = funds.free.checked_add(charged).unwrap_or(Micros::MAX);
         let legs = [
             Leg::Unfunded(unfunded.checked_neg()?),
             Leg::WrittenOff(written_off.checked_neg()?),
@@ -194,6 +195,21 @@ mod tests {
         );
         assert_eq!(funds.free, micros(8));
         assert!(funding.fund(micros(-43), &mut funds).is_err());
+    }
+
+    #[test]
+    fn money_goes_back_also_to_a_balance_without_end() {
+        let mut funding = Funding {
+            charged: micros(50),
+            ..Funding::default()
+        };
+        let mut funds = Funds {
+            holds: Vec::new(),
+            free: Micros::MAX,
+        };
+        let legs = funding.fund(micros(-50), &mut funds).unwrap();
+        assert_eq!(legs, [Leg::Balance(micros(-50))]);
+        assert_eq!(funding, Funding::default());
     }
 
     #[test]

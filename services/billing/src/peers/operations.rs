@@ -128,7 +128,16 @@ impl Operations {
             };
             let answer = self.client.batch_get_rev_share(request).await?;
             for share in &answer.rev_shares {
-                known.push(convert::share(share)?);
+                match convert::share(share) {
+                    Ok(share) => known.push(share),
+                    // As with terms: what needs it is parked, the others go on.
+                    Err(error) => tracing::error!(
+                        ad_unit.id = share.ad_unit_id,
+                        rev_share.version = share.version,
+                        %error,
+                        "a revenue share cannot be rated by"
+                    ),
+                }
             }
         }
         Ok(known)

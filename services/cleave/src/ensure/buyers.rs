@@ -64,14 +64,18 @@ pub(crate) async fn opening_payment(
         receive_time: None,
     };
     request.request_id = request_id("pay", &advertiser.id, &request);
-    match peers.billing.record_payment(request).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_reason("PAYMENT_ALREADY_RECORDED") => bail!(
-            "advertiser {:?} has made an opening payment of another amount",
-            advertiser.display_name
-        ),
-        Err(error) => Err(error).context("recording the opening payment"),
-    }
+    until("recording the opening payment", || async {
+        match peers.billing.record_payment(request.clone()).await {
+            Ok(_) => Ok(Some(())),
+            Err(error) if error.is_transient() => Ok(None),
+            Err(error) if error.is_reason("PAYMENT_ALREADY_RECORDED") => bail!(
+                "advertiser {:?} has made an opening payment of another amount",
+                advertiser.display_name
+            ),
+            Err(error) => Err(error).context("recording the opening payment"),
+        }
+    })
+    .await
 }
 
 /// Whether the campaign had to be created.

@@ -22,7 +22,7 @@ pub(crate) use self::sellers::{ad_unit, game, publisher, share};
 use crate::output;
 
 /// How many calls are out at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 /// How long a state may take to come about.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the state is looked at meanwhile.

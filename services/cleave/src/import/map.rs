@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail};
 use cleave_kernel::{Currency, Ppm, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use operations_client::pb::{BillingProposal, BillingSource, LineItemTerms};
-use operations_client::types::{AccountMode, OverdeliveryPolicy, PricingModel};
+use operations_client::pb::{BillingProposal, LineItemTerms};
+use operations_client::types::{AccountMode, PricingModel};
 use serde::Deserialize;
 
 use super::decimal;
 use super::template::Template;
+use super::terms::TermsMap;
 use super::when::TimeMap;
 
 /// A map as it is written.
@@ -87,29 +88,6 @@ pub(crate) struct CampaignMap {
     start: String,
 }
 
-/// The terms of every line item.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TermsMap {
-    /// CPM, VCPM, CPC, CPI, CPA, FLAT, CPD or COST_PLUS.
-    model: String,
-    /// The price of `unit`, as a decimal amount. Not for COST_PLUS.
-    #[serde(default)]
-    rate: Option<String>,
-    /// For COST_PLUS: what is billed of the cost, in parts per million.
-    #[serde(default)]
-    markup_ppm: Option<i64>,
-    /// What the rate buys; 1000 for CPM and VCPM, else 1.
-    #[serde(default)]
-    unit: i64,
-    /// The most that is billed in a month.
-    #[serde(default)]
-    monthly_cap: Option<String>,
-    /// PLATFORM_ABSORBS or CAP_BOTH.
-    #[serde(default)]
-    overdelivery: Option<String>,
-}
-
 /// Something that a map cannot say.
 #[derive(Clone, Debug)]
 pub(crate) struct MapFault {
@@ -181,7 +159,7 @@ impl Map {
     /// Whether the count that the terms bill is in the file at all.
     fn check_counts(&self) -> Option<MapFault> {
         let counts = &self.counts;
-        let (key, column) = match self.model().ok()? {
+        let (key, column) = match self.terms.model().ok()? {
             PricingModel::Cpm | PricingModel::Flat | PricingModel::Cpd => {
                 ("counts.impressions", &counts.impressions)
             }
@@ -192,7 +170,7 @@ impl Map {
             PricingModel::CostPlus => ("counts.media_cost", &counts.media_cost),
             PricingModel::Unspecified => return None,
         };
-        let what = format!("is what {} bills: it needs a column", self.terms.model);
+        let what = format!("is what {} bills: it needs a column", self.terms.name());
         column.is_none().then(|| MapFault::new(key, what))
     }
 
@@ -212,49 +190,9 @@ impl Map {
         Ok(Timestamp::from_micros(start))
     }
 
-    fn model(&self) -> Result<PricingModel, MapFault> {
-        PricingModel::from_str_name(&format!("PRICING_MODEL_{}", self.terms.model))
-            .filter(|model| *model != PricingModel::Unspecified)
-            .ok_or_else(|| {
-                let known = "is one of CPM, VCPM, CPC, CPI, CPA, FLAT, CPD, COST_PLUS";
-                MapFault::new("terms.model", known)
-            })
-    }
-
     /// The terms of every line item, as they are sent.
     pub(crate) fn terms(&self) -> Result<LineItemTerms, MapFault> {
-        let terms = &self.terms;
-        let model = self.model()?;
-        let rate_micros = match (model, &terms.rate, terms.markup_ppm) {
-            (PricingModel::CostPlus, None, Some(markup)) if markup >= 0 => markup,
-            (PricingModel::CostPlus, ..) => {
-                let what =
-                    "is set for COST_PLUS, and rate is not; 1_000_000 bills the cost as it is";
-                return Err(MapFault::new("terms.markup_ppm", what));
-            }
-            (_, Some(_), None) => amount("terms.rate", terms.rate.as_ref())?.unwrap_or_default(),
-            _ => {
-                return Err(MapFault::new(
-                    "terms.rate",
-                    "is the price of `unit`, such as \"0.25\"",
-                ));
-            }
-        };
-        let policy = terms.overdelivery.as_deref().unwrap_or("PLATFORM_ABSORBS");
-        let policy = OverdeliveryPolicy::from_str_name(&format!("OVERDELIVERY_POLICY_{policy}"))
-            .filter(|policy| *policy != OverdeliveryPolicy::Unspecified)
-            .ok_or_else(|| {
-                MapFault::new("terms.overdelivery", "is PLATFORM_ABSORBS or CAP_BOTH")
-            })?;
-        Ok(LineItemTerms {
-            pricing_model: model.into(),
-            rate_micros,
-            unit: terms.unit,
-            billing_source: BillingSource::ThirdParty.into(),
-            billing_cap_micros: amount("terms.monthly_cap", terms.monthly_cap.as_ref())?,
-            overdelivery_policy: policy.into(),
-            ..Default::default()
-        })
+        self.terms.read()
     }
 
     /// How the advertiser's account is to be opened.
@@ -297,7 +235,7 @@ impl Map {
     }
 }
 
-fn amount(key: &'static str, text: Option<&String>) -> Result<Option<i64>, MapFault> {
+pub(super) fn amount(key: &'static str, text: Option<&String>) -> Result<Option<i64>, MapFault> {
     text.map(|text| decimal::micros(text))
         .transpose()
         .map_err(|error| MapFault::new(key, error.to_string()))

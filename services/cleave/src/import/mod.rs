@@ -14,6 +14,7 @@ mod rated;
 mod report;
 mod stream;
 mod template;
+mod terms;
 mod when;
 
 use std::path::PathBuf;

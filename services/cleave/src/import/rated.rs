@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use billing_client::pb::{Charge, ListChargesRequest, ListParkedRowsRequest};
+use billing_client::{BillingClient, CallError};
 use cleave_kernel::Timestamp;
 use futures::stream::TryStreamExt;
 use operations_client::OperationsClient;
@@ -29,7 +30,7 @@ pub(super) async fn wait(peers: &Peers, plan: &Plan, report: &mut Report) -> Res
     let mut best = 0;
     let mut last_step = tokio::time::Instant::now();
     loop {
-        let rated_rows = rated(peers, plan).await?;
+        let rated_rows = rated(peers, plan).await?.unwrap_or(best);
         progress.set_position(u64::try_from(rated_rows)?);
         if rated_rows > best {
             best = rated_rows;
@@ -38,13 +39,10 @@ pub(super) async fn wait(peers: &Peers, plan: &Plan, report: &mut Report) -> Res
         let complete = rated_rows >= delivered_rows;
         if complete || last_step.elapsed() > PATIENCE {
             progress.finish_and_clear();
-            let parked = peers
-                .billing
-                .list_parked_rows(ListParkedRowsRequest::default());
             report.rated = Some(Rated {
                 delivered_rows,
                 rated_rows,
-                parked_rows: parked.await?.total_count,
+                parked_rows: parked(&peers.billing).await?.unwrap_or(0),
                 complete,
             });
             return Ok(());
@@ -77,8 +75,8 @@ async fn delivered(client: &OperationsClient, plan: &Plan) -> Result<i64> {
     Ok(rows)
 }
 
-/// Rows of the plan's advertisers that are rated.
-async fn rated(peers: &Peers, plan: &Plan) -> Result<i64> {
+/// Rows of the plan's advertisers that are rated; nothing while Billing cannot be asked.
+async fn rated(peers: &Peers, plan: &Plan) -> Result<Option<i64>, CallError> {
     let mut rows = 0;
     for advertiser in plan.advertisers.keys() {
         let request = ListChargesRequest {
@@ -86,11 +84,28 @@ async fn rated(peers: &Peers, plan: &Plan) -> Result<i64> {
             ..Default::default()
         };
         let sum = |rows, charge: Charge| std::future::ready(Ok(rows + charge.row_count));
-        rows = peers
-            .billing
-            .list_all_charges(request)
-            .try_fold(rows, sum)
-            .await?;
+        let charges = peers.billing.list_all_charges(request);
+        match reached(charges.try_fold(rows, sum).await)? {
+            Some(sum) => rows = sum,
+            None => return Ok(None),
+        }
     }
-    Ok(rows)
+    Ok(Some(rows))
+}
+
+/// Rows that wait; nothing while Billing cannot be asked.
+async fn parked(client: &BillingClient) -> Result<Option<i64>, CallError> {
+    let answer = client
+        .list_parked_rows(ListParkedRowsRequest::default())
+        .await;
+    Ok(reached(answer)?.map(|page| page.total_count))
+}
+
+/// What was answered; nothing when the peer is away, which passes.
+fn reached<T>(answer: Result<T, CallError>) -> Result<Option<T>, CallError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_transient() => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -165,15 +165,17 @@ fn parse<P: Program>(
     CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
+/// Each command is boxed: their futures are large, only one of them runs, and nested in one another they grow
+/// too deep for the compiler to lay out.
 async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Result<u8> {
     match command {
         Command::Serve { ready_file } => {
             crate::telemetry::init(P::telemetry(&settings));
-            serve::serve::<P>(settings, ready_file).await
+            Box::pin(serve::serve::<P>(settings, ready_file)).await
         }
         Command::Migrate => {
             crate::telemetry::init(P::telemetry(&settings));
-            P::migrate(settings).await.map(|()| 0)
+            Box::pin(P::migrate(settings)).await.map(|()| 0)
         }
         Command::Health(check) => Ok(check.run(P::host(&settings)).await),
         Command::Config => Ok(0),

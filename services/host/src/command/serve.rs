@@ -12,7 +12,7 @@ pub(super) async fn serve<P: Program>(
     settings: P::Settings,
     ready_file: Option<PathBuf>,
 ) -> anyhow::Result<u8> {
-    let running = P::start(settings).await?;
+    let running = Box::pin(P::start(settings)).await?;
     let drain = running.drain().clone();
     tokio::spawn(async move {
         asked_by_system().await;

@@ -1,5 +1,7 @@
 //! What Billing tells of its accounts, taken in.
 
+use std::time::Duration;
+
 use cleave_kernel::{AdvertiserId, PublisherId, Timestamp};
 use operations_domain::account::{AccountParty, AccountProjection, AccountState};
 use operations_store::peer_feed::{self, ACCOUNTS, PeerPosition};
@@ -21,6 +23,21 @@ impl App {
             })
             .await?;
         Ok(position.map(|position| position.token).unwrap_or_default())
+    }
+
+    /// How long ago Billing's accounts were last heard of; nothing before the first time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn accounts_age(&self) -> Result<Option<Duration>, Error> {
+        let position = self
+            .store
+            .db()
+            .read("accounts_age", |conn| async move {
+                Ok::<_, Error>(peer_feed::position(conn, ACCOUNTS).await?)
+            })
+            .await?;
+        Ok(position.map(|position| self.clock.now().since(position.heard_at)))
     }
 
     /// Takes in `accounts` together with the position that they lead to. Who waited for an account that is open

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cleave_storage::{Gatherer, StorageError};
 use operations_store::delivery::{Batch, BatchOutcome, KnownReferences, ingest};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::{App, Error};
 
@@ -18,12 +18,11 @@ const WAITING: usize = 32;
 pub struct DeliveryIntake {
     gatherer: Gatherer<Batch, Result<BatchOutcome, StorageError>>,
     permits: Arc<Semaphore>,
-    moved: Arc<Notify>,
 }
 
 impl DeliveryIntake {
-    /// Starts it on the present runtime; `moved` wakes who depends on what was delivered.
-    pub fn spawn(app: App, moved: Arc<Notify>) -> Self {
+    /// Starts it on the present runtime.
+    pub fn spawn(app: App) -> Self {
         let known = Arc::new(KnownReferences::default());
         let run = move |batches: Vec<Batch>| {
             let (app, known) = (app.clone(), Arc::clone(&known));
@@ -32,7 +31,6 @@ impl DeliveryIntake {
         Self {
             gatherer: Gatherer::spawn("delivery", WAITING, BATCHES_AT_ONCE, run),
             permits: Arc::new(Semaphore::new(WAITING)),
-            moved,
         }
     }
 
@@ -46,11 +44,7 @@ impl DeliveryIntake {
             .acquire()
             .await
             .map_err(|_| Error::ShuttingDown)?;
-        let outcome = self.gatherer.submit(batch).await??;
-        if outcome.inserted + outcome.updated > 0 {
-            self.moved.notify_one();
-        }
-        Ok(outcome)
+        Ok(self.gatherer.submit(batch).await??)
     }
 
     /// Stores what waits and takes no more.

@@ -7,7 +7,7 @@ use operations_domain::line_item_status::compute;
 use operations_store::lease::recent_leases;
 use operations_store::terms::{self, TermsKey};
 
-use super::line_item::Context;
+use super::context::Context;
 use super::{App, Error, LineItemView};
 
 /// A line item and everything that its status depends on.

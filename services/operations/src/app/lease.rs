@@ -7,23 +7,21 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use cleave_kernel::{LineItemId, Micros, RequestId, Timestamp};
-use operations_domain::lease::{
-    Ending, Lease, LeasePolicy, LeaseState, count, ending, may_ask_again, servable, should_ask,
-    size,
-};
+use cleave_kernel::{LineItemId, Timestamp};
+use operations_domain::lease::{LeasePolicy, servable};
 use operations_domain::line_item_status::{Computed, StatusFacts, compute};
-use operations_domain::serving::{demand, wants_lease};
-use operations_domain::{LineItem, Terms};
+use operations_domain::{LineItem, LineItemState, Terms};
 use operations_store::lease::{
-    LeaseLine, LeaseRecord, enabled_line_items, ended_lines, forget_leases, lease_lines,
-    live_leases, lock_lines, lock_open_leases, store_leases, store_lines, waiting_leases,
+    LeaseRecord, enabled_line_items, ended_lines, forget_leases, live_leases, lock_open_leases,
+    store_leases, waiting_leases,
 };
+use operations_store::lease_line::{lease_lines, lock_lines, store_lines};
 use operations_store::terms::{self, TermsKey};
 use operations_store::{Unit, delivery, record};
 
-use super::line_item::Context;
-use super::{App, Error};
+use super::context::Context;
+use super::lease_plan::{Round, needs_action, plan, settle};
+use super::{App, DeliveredMemory, Error};
 
 /// Line items looked at together.
 const PAGE: usize = 500;
@@ -45,23 +43,19 @@ pub struct LeaseRound {
     pub exposure: HashMap<&'static str, i128>,
 }
 
-/// What is known at the start of a round.
-struct Round {
-    now: Timestamp,
-    /// How long the civil day has lasted.
-    today: Duration,
-    reported_through: Option<Timestamp>,
-    live: HashMap<LineItemId, Vec<LeaseRecord>>,
-    ended: HashSet<LineItemId>,
-}
-
 impl App {
     /// Looks at every line item that people want to run or that has a lease, and stores what follows.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lease_round(&self, policy: &LeasePolicy) -> Result<LeaseRound, Error> {
+    pub async fn lease_round(
+        &self,
+        policy: &LeasePolicy,
+        memory: &mut DeliveredMemory,
+    ) -> Result<LeaseRound, Error> {
         let round = self.begin_round().await?;
+        memory.catch_up(self).await?;
+        let memory = &*memory;
         let mut found = LeaseRound::default();
         for record in round.live.values().flatten() {
             let left = servable([&record.lease], round.now);
@@ -73,7 +67,8 @@ impl App {
             let ids = self.enabled_page(after).await?;
             after = ids.last().copied();
             seen.extend(ids.iter().copied());
-            self.look_at(policy, &round, &ids, &mut found).await?;
+            self.look_at(policy, &round, memory, &ids, &mut found)
+                .await?;
             if ids.len() < PAGE {
                 break;
             }
@@ -82,7 +77,8 @@ impl App {
         let others: HashSet<LineItemId> = others.filter(|id| !seen.contains(id)).copied().collect();
         let others: Vec<LineItemId> = others.into_iter().collect();
         for ids in others.chunks(PAGE) {
-            self.look_at(policy, &round, ids, &mut found).await?;
+            self.look_at(policy, &round, memory, ids, &mut found)
+                .await?;
         }
         Ok(found)
     }
@@ -167,6 +163,7 @@ impl App {
         &self,
         policy: &LeasePolicy,
         round: &Round,
+        memory: &DeliveredMemory,
         ids: &[LineItemId],
         found: &mut LeaseRound,
     ) -> Result<(), Error> {
@@ -181,13 +178,13 @@ impl App {
                 Ok::<_, Error>((items, lease_lines(conn, ids).await?))
             })
             .await?;
-        let context = Context::load(self, &items).await?;
+        let context = Context::around(self, &items, memory.of(ids)).await?;
         let mut busy = Vec::new();
         for item in &items {
             let Some(facts) = context.facts(item) else {
                 continue;
             };
-            if let operations_domain::LineItemState::Enabled = item.state {
+            if item.state == LineItemState::Enabled {
                 found.statuses.push((item.id, compute(&facts, round.now)));
             }
             let live = round.live.get(&item.id).map_or(&[][..], Vec::as_slice);
@@ -262,118 +259,4 @@ async fn current_terms(
         .into_iter()
         .map(|terms| (terms.line_item_id, terms))
         .collect())
-}
-
-fn needs_action(
-    policy: &LeasePolicy,
-    round: &Round,
-    facts: &StatusFacts<'_>,
-    live: &[LeaseRecord],
-    line: Option<&LeaseLine>,
-) -> bool {
-    let id = facts.line_item.id;
-    let moved = line.is_some_and(|line| line.spend_counted != facts.delivered.served);
-    let wanted = wants_lease(facts, round.now);
-    let idle = live
-        .iter()
-        .any(|record| record.lease.state == LeaseState::Held);
-    round.ended.contains(&id)
-        || moved
-        || !wanted && idle
-        || wanted && asks(policy, round, facts, &bare(live), line)
-}
-
-/// Whether to ask for a lease now, caps apart.
-fn asks(
-    policy: &LeasePolicy,
-    round: &Round,
-    facts: &StatusFacts<'_>,
-    leases: &[Lease],
-    line: Option<&LeaseLine>,
-) -> bool {
-    let revision = facts.account.map_or(0, |known| known.account.revision);
-    let refusal = line.and_then(|line| line.refusal.as_ref());
-    should_ask(policy, leases, round.now)
-        && may_ask_again(policy, refusal, revision, round.now)
-        && size(
-            policy,
-            &demand(facts, round.today),
-            servable(leases, round.now),
-        )
-        .is_ok()
-}
-
-fn bare(records: &[LeaseRecord]) -> Vec<Lease> {
-    records.iter().map(|record| record.lease.clone()).collect()
-}
-
-/// Counts what was delivered towards the leases, and ends those whose time has come.
-fn settle(
-    round: &Round,
-    facts: &StatusFacts<'_>,
-    records: &mut [LeaseRecord],
-    line: &mut LeaseLine,
-) {
-    let now = round.now;
-    let served = facts.delivered.served;
-    let mut leases = bare(records);
-    let spend = served
-        .checked_sub(line.spend_counted)
-        .unwrap_or(Micros::ZERO);
-    count(&mut leases, spend, now);
-    line.spend_counted = served;
-    let stops = !wants_lease(facts, now);
-    let counted: HashMap<RequestId, Micros> = leases
-        .into_iter()
-        .map(|lease| (lease.request, lease.counted))
-        .collect();
-    for LeaseRecord { lease, .. } in records {
-        lease.counted = counted.get(&lease.request).copied().unwrap_or_default();
-        if stops && lease.serves(now) {
-            lease.serve_until = now;
-            line.serve_until = Some(now);
-        }
-        match ending(lease, round.reported_through, now) {
-            Ending::Stays => {}
-            Ending::Release => lease.state = LeaseState::Releasing,
-            Ending::Expired => lease.state = LeaseState::Closed,
-        }
-    }
-}
-
-/// The next lease of the line item, if it is to have one.
-fn plan(
-    policy: &LeasePolicy,
-    round: &Round,
-    facts: &StatusFacts<'_>,
-    records: &[LeaseRecord],
-    line: &LeaseLine,
-    terms: &Terms,
-) -> Option<LeaseRecord> {
-    let now = round.now;
-    let leases = bare(records);
-    if !wants_lease(facts, now) || !asks(policy, round, facts, &leases, Some(line)) {
-        return None;
-    }
-    let open = servable(&leases, now);
-    let size = size(policy, &demand(facts, round.today), open).ok()?;
-    Some(LeaseRecord {
-        advertiser: facts.line_item.advertiser_id,
-        currency: terms.currency,
-        lease: Lease {
-            request: RequestId::generate(),
-            line_item: facts.line_item.id,
-            terms_version: terms.version,
-            state: LeaseState::Planned,
-            asked: size.asked,
-            least: size.least,
-            planned_at: now,
-            serve_until: now.plus(policy.serve_for),
-            settle_until: now.plus(policy.settle_for),
-            reservation: None,
-            granted: Micros::ZERO,
-            granted_at: None,
-            counted: Micros::ZERO,
-        },
-    })
 }

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use cleave_kernel::{LineItemId, Micros, RequestId, ReservationId, Timestamp};
 use operations_domain::lease::{LeaseRefusal, LeaseState};
 use operations_store::account::accounts_of;
-use operations_store::lease::{
-    LeaseLine, LeaseRecord, lock_lines, lock_open_leases, store_leases, store_lines,
-};
+use operations_store::lease::{LeaseRecord, lock_open_leases, store_leases};
+use operations_store::lease_line::{LeaseLine, lock_lines, store_lines};
 use uuid::Uuid;
 
 use super::{App, Error};

@@ -1,22 +1,18 @@
 //! What can be asked about line items and their terms.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use cleave_kernel::{AdvertiserId, CampaignId, LineItemId};
-use operations_domain::account::AccountFacts;
-use operations_domain::delivery_total::{DeliveredFacts, civil_day};
-use operations_domain::lease::LeaseFacts;
-use operations_domain::line_item_status::{Computed, StatusFacts, compute};
+use cleave_kernel::LineItemId;
+use operations_domain::line_item_status::{Computed, compute};
 use operations_domain::{
     Advertiser, Campaign, LineItem, LineItemChange, NewLineItem, Terms, TermsSpec,
 };
 use operations_store::terms::{self, TermsKey};
-use operations_store::{
-    Filter, PageRequest, Position, Unit, account, delivery, lease, line_item, record,
-};
+use operations_store::{Filter, PageRequest, Position, Unit, account, line_item, record};
 
+use super::context::Context;
 use super::mutate::{insert, lock, lock_any, parent, update};
-use super::{App, Error, Request};
+use super::{App, Error, Listed, Request};
 
 /// A line item with what it does at the moment, and why.
 #[derive(Debug, Clone)]
@@ -77,9 +73,14 @@ impl App {
         &self,
         filter: Filter,
         page: PageRequest,
-    ) -> Result<(Vec<LineItemView>, Option<Position>), Error> {
-        let (line_items, next) = self.list::<LineItem>(filter, page).await?;
-        Ok((self.views(line_items).await?, next))
+    ) -> Result<Listed<LineItemView>, Error> {
+        let listed = self.list::<LineItem>(filter, page).await?;
+        let (line_items, ends): (Vec<LineItem>, Vec<Position>) = listed.rows.into_iter().unzip();
+        let views = self.views(line_items).await?;
+        Ok(Listed {
+            rows: views.into_iter().zip(ends).collect(),
+            more: listed.more,
+        })
     }
 
     /// Changes what people write of a line item.
@@ -233,9 +234,7 @@ impl App {
     /// The line item with what it does.
     pub(crate) async fn view(&self, line_item: LineItem) -> Result<LineItemView, Error> {
         let mut views = self.views(vec![line_item]).await?;
-        views
-            .pop()
-            .ok_or_else(|| Error::Fault("a line item without a campaign".to_owned()))
+        views.pop().ok_or_else(orphan)
     }
 
     /// The line items with what they do, in their order.
@@ -245,74 +244,20 @@ impl App {
     ) -> Result<Vec<LineItemView>, Error> {
         let now = self.clock.now();
         let context = Context::load(self, &line_items).await?;
-        Ok(line_items
+        let view = |line_item: LineItem| {
+            let status = compute(&context.facts(&line_item)?, now);
+            Some(LineItemView { line_item, status })
+        };
+        line_items
             .into_iter()
-            .filter_map(|line_item| {
-                let facts = context.facts(&line_item)?;
-                let status = compute(&facts, now);
-                Some(LineItemView { line_item, status })
-            })
-            .collect())
+            .map(|line_item| view(line_item).ok_or_else(orphan))
+            .collect()
     }
 }
 
-/// Everything around some line items that their statuses depend on.
-pub(crate) struct Context {
-    campaigns: HashMap<CampaignId, Campaign>,
-    advertisers: HashMap<AdvertiserId, Advertiser>,
-    accounts: HashMap<AdvertiserId, AccountFacts>,
-    leases: HashMap<LineItemId, LeaseFacts>,
-    delivered: HashMap<LineItemId, DeliveredFacts>,
-}
-
-impl Context {
-    /// Reads it.
-    pub(crate) async fn load(app: &App, line_items: &[LineItem]) -> Result<Self, Error> {
-        let now = app.clock.now();
-        let campaigns: HashSet<_> = line_items.iter().map(|item| item.campaign_id).collect();
-        let campaigns: Vec<CampaignId> = campaigns.into_iter().collect();
-        let owners: HashSet<_> = line_items.iter().map(|item| item.advertiser_id).collect();
-        let owners: Vec<AdvertiserId> = owners.into_iter().collect();
-        let ids: Vec<LineItemId> = line_items.iter().map(|item| item.id).collect();
-        let today = civil_day(now, &app.zone);
-        let (campaigns, owners, ids) = (&campaigns, &owners, &ids);
-        app.store
-            .db()
-            .read("line_item_context", |conn| async move {
-                Ok(Self {
-                    campaigns: record::find_many::<Campaign, _>(conn, campaigns)
-                        .await?
-                        .into_iter()
-                        .map(|campaign| (campaign.id, campaign))
-                        .collect(),
-                    advertisers: record::find_many::<Advertiser, _>(conn, owners)
-                        .await?
-                        .into_iter()
-                        .map(|advertiser| (advertiser.id, advertiser))
-                        .collect(),
-                    accounts: account::account_facts(conn, owners, now).await?,
-                    leases: lease::lease_facts(conn, ids, now).await?,
-                    delivered: delivery::delivered_facts(conn, ids, today).await?,
-                })
-            })
-            .await
-    }
-
-    /// What the status of one of the line items depends on.
-    pub(crate) fn facts<'a>(&'a self, line_item: &'a LineItem) -> Option<StatusFacts<'a>> {
-        Some(StatusFacts {
-            line_item,
-            campaign: self.campaigns.get(&line_item.campaign_id)?,
-            advertiser: self.advertisers.get(&line_item.advertiser_id)?,
-            account: self.accounts.get(&line_item.advertiser_id),
-            lease: self.leases.get(&line_item.id),
-            delivered: self
-                .delivered
-                .get(&line_item.id)
-                .copied()
-                .unwrap_or_default(),
-        })
-    }
+/// A line item is stored with its campaign in sight, and neither is ever deleted.
+fn orphan() -> Error {
+    Error::Fault("a line item without a campaign or advertiser".to_owned())
 }
 
 /// The line item at `version` and its campaign, both locked, the campaign first as everywhere.

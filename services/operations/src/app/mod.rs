@@ -5,6 +5,8 @@ mod ad_unit;
 mod advertiser;
 mod campaign;
 pub mod catalog;
+mod context;
+mod delivered;
 mod delivery;
 mod delivery_intake;
 mod error;
@@ -12,12 +14,14 @@ mod explain;
 mod game;
 mod lease;
 mod lease_answer;
+mod lease_plan;
 mod line_item;
 mod mutate;
 mod outbox;
 mod publisher;
 mod rev_share;
 
+pub use delivered::DeliveredMemory;
 pub use delivery::{delivery_token, history_ended};
 pub use delivery_intake::DeliveryIntake;
 pub use error::Error;
@@ -35,6 +39,15 @@ use jiff::tz::TimeZone;
 use operations_domain::Aggregate;
 use operations_store::{Filter, PageRequest, Position, Record, Store, record};
 use tokio::sync::Notify;
+
+/// A page of a list.
+#[derive(Debug, Clone)]
+pub struct Listed<T> {
+    /// The rows, each with where a page ends that ends with it.
+    pub rows: Vec<(T, Position)>,
+    /// Whether there are rows behind the last one.
+    pub more: bool,
+}
 
 /// Answers what is asked. Clones share everything.
 #[derive(Clone)]
@@ -106,7 +119,7 @@ impl App {
         .await
     }
 
-    /// A page of nouns, oldest first, and where the next one starts if there is one.
+    /// A page of nouns, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -114,7 +127,7 @@ impl App {
         &self,
         filter: Filter,
         page: PageRequest,
-    ) -> Result<(Vec<R>, Option<Position>), Error> {
+    ) -> Result<Listed<R>, Error> {
         // One row more tells whether there is another page.
         let asked = PageRequest {
             limit: page.limit + 1,
@@ -129,7 +142,6 @@ impl App {
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows.last().map(|(_, end)| *end).filter(|_| more);
-        Ok((rows.into_iter().map(|(noun, _)| noun).collect(), next))
+        Ok(Listed { rows, more })
     }
 }

@@ -63,10 +63,11 @@ impl AdUnits {
             .is("game_id", game.map(GameId::uuid))
             .any("state", &states)
             .is("tag_id", tag_id);
-        let (ad_units, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (ad_units, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListAdUnitsResponse {
-            ad_units: ad_units.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            ad_units,
+            next_page_token,
         })
     }
 

@@ -70,10 +70,11 @@ impl Advertisers {
         let filter = Filter::all()
             .any::<operations_domain::AdvertiserState>("state", &states)
             .is("external_ref", external_ref);
-        let (advertisers, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (advertisers, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListAdvertisersResponse {
-            advertisers: advertisers.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            advertisers,
+            next_page_token,
         })
     }
 

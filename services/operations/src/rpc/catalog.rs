@@ -13,6 +13,7 @@ use cleave_storage::{ResumeToken, TokenError, filter_hash};
 use futures::Stream;
 use operations_domain::{Advertiser, Party, Publisher};
 use operations_store::catalog::Subject;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ impl Catalog {
             epoch: position.epoch,
             after,
             ready: VecDeque::new(),
-            greeted: false,
+            beat_at: Instant::now(),
         })
     }
 
@@ -129,7 +130,8 @@ struct CatalogWatch {
     epoch: Uuid,
     after: i64,
     ready: VecDeque<pb::WatchCatalogResponse>,
-    greeted: bool,
+    /// When the reader is to hear something at the latest; at once in the beginning.
+    beat_at: Instant,
 }
 
 impl CatalogWatch {
@@ -146,7 +148,7 @@ impl CatalogWatch {
     async fn next(&mut self) -> Result<pb::WatchCatalogResponse, Error> {
         loop {
             if let Some(message) = self.ready.pop_front() {
-                self.greeted = true;
+                self.beat_at = Instant::now() + self.watching.heartbeat;
                 return Ok(message);
             }
             let page = self.app.catalog_changes(self.after).await?;
@@ -160,19 +162,14 @@ impl CatalogWatch {
             if page.more {
                 continue;
             }
-            // The first thing that a reader without news hears is that there are none.
-            if !self.greeted {
+            if Instant::now() >= self.beat_at {
                 self.ready
                     .push_back(self.message(Vec::new(), page.as_of, true));
                 continue;
             }
+            // Changes of other topics wake this as well, so the time is one for all waits between two messages.
             let news = self.watcher.past(self.after);
-            if tokio::time::timeout(self.watching.heartbeat, news)
-                .await
-                .is_err()
-            {
-                self.greeted = false;
-            }
+            let _ = tokio::time::timeout_at(self.beat_at, news).await;
         }
     }
 

@@ -2,10 +2,9 @@
 
 use cleave_contracts::operations::v1 as pb;
 use operations_domain::explain::ExplainStep;
-use operations_domain::line_item_status::Reason;
 
 use super::convert::{id, time};
-use super::line_item::to_wire;
+use super::line_item::{to_wire, to_wire_reason};
 use super::names::Wire;
 use crate::app::{App, Error};
 
@@ -32,14 +31,7 @@ fn step(step: ExplainStep) -> pb::ExplainStep {
         as_of: time(step.as_of),
         age: prost_types::Duration::try_from(step.age).ok(),
         source: step.source.to_wire(),
-        reasons: step.reasons.into_iter().map(reason).collect(),
+        reasons: step.reasons.into_iter().map(to_wire_reason).collect(),
         message: step.message,
-    }
-}
-
-fn reason(reason: Reason) -> pb::StatusReason {
-    pb::StatusReason {
-        code: reason.code.to_wire(),
-        message: reason.message,
     }
 }

@@ -66,10 +66,11 @@ impl Games {
             .any("state", &states)
             .any("store", store.as_slice())
             .is("bundle", bundle);
-        let (games, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (games, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListGamesResponse {
-            games: games.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            games,
+            next_page_token,
         })
     }
 

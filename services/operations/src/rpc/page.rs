@@ -7,12 +7,14 @@ use prost::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::app::Error;
+use crate::app::{Error, Listed};
 
 /// Rows of a page that asks for no number.
 pub(crate) const USUAL: u64 = 50;
 /// Most rows of a page.
 pub(crate) const MOST: u64 = 1000;
+/// Bytes with which a page is full, whatever it was asked for: well below what a message may have.
+const FULL: usize = 1 << 20;
 
 /// A page that somebody asked for.
 pub(crate) struct Page {
@@ -68,6 +70,29 @@ impl Page {
             .map_err(|error| Error::Fault(format!("a page token cannot be made: {error}")))
     }
 
+    /// The rows of the page as `wire` writes them, as many as fit, and the token of the next page.
+    pub(crate) fn answer<R, W: Message>(
+        &self,
+        listed: Listed<R>,
+        wire: impl Fn(R) -> W,
+    ) -> Result<(Vec<W>, String), Error> {
+        let mut more = listed.more;
+        let mut bytes = 0;
+        let mut end = None;
+        let mut answers = Vec::with_capacity(listed.rows.len());
+        for (row, position) in listed.rows {
+            let answer = wire(row);
+            bytes += answer.encoded_len();
+            if bytes > FULL && !answers.is_empty() {
+                more = true;
+                break;
+            }
+            answers.push(answer);
+            end = Some(position);
+        }
+        Ok((answers, self.next(end.filter(|_| more))?))
+    }
+
     /// The page, for lists of nouns.
     pub(crate) fn request(&self) -> Result<PageRequest, Error> {
         Ok(PageRequest {
@@ -106,6 +131,27 @@ mod tests {
         assert_eq!(asked(0, "", "").unwrap().limit, 50);
         assert_eq!(asked(i32::MAX, "", "").unwrap().limit, 1000);
         assert!(asked(-1, "", "").is_err());
+    }
+
+    #[test]
+    fn a_page_is_cut_where_it_would_grow_too_large_and_goes_on_there() {
+        let position = |number| Position {
+            created_at: cleave_kernel::Timestamp::from_micros(number),
+            id: uuid::Uuid::nil(),
+        };
+        let rows = (1..=5).map(|number| (number, position(number))).collect();
+        let listed = Listed { rows, more: false };
+        let half = |_| ListGamesRequest {
+            bundle: "x".repeat(FULL / 2 - 100),
+            ..ListGamesRequest::default()
+        };
+        let page = asked(5, "", "a").unwrap();
+
+        let (answers, token) = page.answer(listed, half).unwrap();
+
+        assert_eq!(answers.len(), 2);
+        let next = asked(5, &token, "a").unwrap().request().unwrap();
+        assert_eq!(next.after, Some(position(2)));
     }
 
     #[test]

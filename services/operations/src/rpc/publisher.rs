@@ -69,10 +69,11 @@ impl Publishers {
         let filter = Filter::all()
             .any("state", &states)
             .is("external_ref", external_ref);
-        let (publishers, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (publishers, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListPublishersResponse {
-            publishers: publishers.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            publishers,
+            next_page_token,
         })
     }
 

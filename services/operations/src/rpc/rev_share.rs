@@ -52,10 +52,11 @@ impl RevShares {
                 .any("scope_level", &[scope.level()])
                 .is("scope_subject", Some(scope.subject()));
         }
-        let (rev_shares, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (rev_shares, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListRevSharesResponse {
-            rev_shares: rev_shares.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            rev_shares,
+            next_page_token,
         })
     }
 

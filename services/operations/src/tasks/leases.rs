@@ -1,7 +1,7 @@
 //! Keeps line items supplied with leases, and watches what becomes of them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cleave_host::{Report, Task};
@@ -11,9 +11,9 @@ use operations_domain::lease::{LeasePolicy, LeaseState};
 use operations_domain::line_item_status::{Computed, LineItemStatus};
 use operations_domain::named::Named;
 use operations_store::lease::LeaseRecord;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
-use crate::app::{App, LeaseAnswer, LeaseRound};
+use crate::app::{App, DeliveredMemory, LeaseAnswer, LeaseRound};
 use crate::peers::billing::{Answer, Billing};
 
 /// Calls to Billing that are out at the same time.
@@ -21,8 +21,13 @@ const CALLS_AT_ONCE: usize = 16;
 /// Leases asked about in one tick.
 const LEASES_AT_ONCE: usize = 200;
 
-/// What line items did when last seen.
-type Seen = Arc<Mutex<HashMap<LineItemId, LineItemStatus>>>;
+/// What one tick leaves to the next. Nothing is lost with it: it is read again.
+#[derive(Default)]
+struct Memory {
+    delivered: DeliveredMemory,
+    /// What line items did when last seen.
+    seen: HashMap<LineItemId, LineItemStatus>,
+}
 
 /// The task; `wake` runs it at once.
 pub fn task(
@@ -32,10 +37,10 @@ pub fn task(
     period: Duration,
     wake: Arc<Notify>,
 ) -> Task {
-    let seen = Seen::default();
+    let memory = Arc::new(Mutex::new(Memory::default()));
     Task::new("lease-keeper", period, move || {
-        let (app, billing, seen) = (app.clone(), billing.clone(), Arc::clone(&seen));
-        async move { tick(&app, &billing, &policy, &seen).await }
+        let (app, billing, memory) = (app.clone(), billing.clone(), Arc::clone(&memory));
+        async move { tick(&app, &billing, &policy, &mut *memory.lock().await).await }
     })
     .wake(wake)
 }
@@ -44,10 +49,13 @@ async fn tick(
     app: &App,
     billing: &Billing,
     policy: &LeasePolicy,
-    seen: &Seen,
+    memory: &mut Memory,
 ) -> anyhow::Result<Report> {
-    let round = app.lease_round(policy).await?;
-    publish(&round, seen);
+    let round = app.lease_round(policy, &mut memory.delivered).await?;
+    publish(&round, &mut memory.seen);
+    if let Some(age) = app.accounts_age().await? {
+        metrics::gauge!("operations_account_feed_age_seconds").set(age.as_secs_f64());
+    }
     let limit = u64::try_from(LEASES_AT_ONCE).unwrap_or(u64::MAX);
     let waiting = app.waiting_leases(limit).await?;
     let full = waiting.len() == LEASES_AT_ONCE;
@@ -118,14 +126,13 @@ fn silent(record: &LeaseRecord, error: &str) -> LeaseAnswer {
 }
 
 /// Tells logs and metrics what line items do.
-fn publish(round: &LeaseRound, seen: &Seen) {
+fn publish(round: &LeaseRound, seen: &mut HashMap<LineItemId, LineItemStatus>) {
     for (currency, micros) in &round.exposure {
         let units = i64::try_from(*micros).map_or(f64::MAX, units);
         metrics::gauge!("operations_lease_exposure", "currency" => *currency).set(units);
     }
     let mut counts: HashMap<LineItemStatus, u32> = HashMap::new();
     let mut now = HashMap::with_capacity(round.statuses.len());
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, computed) in &round.statuses {
         *counts.entry(computed.status).or_default() += 1;
         let before = seen.get(id).copied();

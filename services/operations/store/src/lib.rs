@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod delivery;
 mod game;
 pub mod lease;
+pub mod lease_line;
 pub mod line_item;
 mod migration;
 pub mod outbox;

@@ -122,6 +122,31 @@ async fn given_tokens_that_cannot_be_resumed_when_followed_then_they_are_refused
 }
 
 #[tokio::test]
+async fn given_changes_of_other_things_only_when_followed_then_heartbeats_come_all_the_same() {
+    let server = Server::alone().await;
+    let owner = publisher(&server).await;
+    let request = pb::WatchCatalogRequest::default();
+    let mut stream = server.client.watch_catalog(request).await.unwrap();
+    while !stream.next().await.unwrap().unwrap().heartbeat {}
+    let busy = async {
+        loop {
+            let game = crate::make::new_game(&owner.id);
+            server.client.create_game(game).await.unwrap();
+        }
+    };
+    let heard = async {
+        for _ in 0..3 {
+            assert!(stream.next().await.unwrap().unwrap().heartbeat);
+        }
+    };
+    let heard = tokio::time::timeout(std::time::Duration::from_secs(20), heard);
+    tokio::select! {
+        () = busy => {}
+        heard = heard => heard.unwrap(),
+    }
+}
+
+#[tokio::test]
 async fn given_a_stream_when_the_server_drains_then_it_ends_as_unavailable() {
     let server = Server::alone().await;
     let request = pb::WatchCatalogRequest::default();

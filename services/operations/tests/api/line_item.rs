@@ -107,11 +107,17 @@ async fn given_a_standing_that_forbids_when_enabled_then_the_reason_is_told() {
     server
         .billing()
         .set_standing(&owner.id, Some(AccountStanding::OnHold));
-    let error = until("a refusal for the standing", async || {
-        let error = enable(&server, &draft).await.err()?;
-        error.is_reason("ACCOUNT_STANDING").then_some(error)
+    until("the word of the standing", async || {
+        let request = pb::ExplainLineItemRequest {
+            id: draft.id.clone(),
+        };
+        let answer = server.client.explain_line_item(request).await.unwrap();
+        let told = |step: &pb::ExplainStep| step.state == "ON_HOLD";
+        answer.steps.iter().any(told).then_some(())
     })
     .await;
+    let error = enable(&server, &draft).await.unwrap_err();
+    assert!(error.is_reason("ACCOUNT_STANDING"), "{error:?}");
     assert_eq!(error.metadata["standing"], "ON_HOLD");
     assert_eq!(error.code, Code::FailedPrecondition);
 }

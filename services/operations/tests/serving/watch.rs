@@ -135,7 +135,11 @@ async fn given_silence_then_heartbeats_carry_a_token_that_serves_a_restarted_ser
         }
     });
     let server = server.restart().await;
-    assert_eq!(ended.await.unwrap().code, Code::Unavailable);
+    refused::<()>(
+        Err(ended.await.unwrap()),
+        Code::Unavailable,
+        pb::ErrorReason::ShuttingDown,
+    );
 
     let mut messages = watch(&server, &beat.resume_token, 0).await;
     let first = next(&mut messages).await.unwrap();

@@ -18,9 +18,10 @@ pub(crate) mod transfer;
 use crate::error::StoreError;
 use billing_domain::rating::Amounts;
 use cleave_kernel::{Currency, Micros};
-use cleave_storage::{Engine, StorageError, insert_chunks};
-use sea_orm::sea_query::Query;
+use cleave_storage::{Engine, StorageError, insert_chunks, padded};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Statement, Value};
+use uuid::Uuid;
 
 /// What is done when a row is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,31 @@ pub(crate) async fn write<const N: usize>(
 pub(crate) fn select<const N: usize>(
     table: &'static str,
     columns: [&'static str; N],
-) -> sea_orm::sea_query::SelectStatement {
+) -> SelectStatement {
     Query::select().columns(columns).from(table).to_owned()
+}
+
+/// Keys in one `IN` list: no engine binds without limit.
+const KEYS_TOGETHER: usize = 1024;
+
+/// The rows of `select` whose `column` holds one of `keys`. Those of ordered keys come, and are locked, in that order
+/// when `select` asks for it.
+pub(crate) async fn by_keys(
+    txn: &DatabaseTransaction,
+    select: &SelectStatement,
+    column: &'static str,
+    keys: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<QueryResult>, StoreError> {
+    let mut rows = Vec::new();
+    let keys: Vec<_> = keys.into_iter().collect();
+    for chunk in keys.chunks(KEYS_TOGETHER) {
+        let wanted = Expr::col(column).is_in(padded(chunk.iter().copied()));
+        rows.extend(
+            txn.query_all(&select.clone().and_where(wanted).to_owned())
+                .await?,
+        );
+    }
+    Ok(rows)
 }
 
 /// The currency behind a stored code.

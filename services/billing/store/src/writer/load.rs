@@ -4,7 +4,7 @@
 use super::Scope;
 use crate::error::StoreError;
 use crate::rating;
-use crate::row::{self, IfThere, account, ledger_account, payment, reservation};
+use crate::row::{self, account, ledger_account, payment, reservation};
 use billing_domain::Work;
 use billing_domain::account::{OpsRef, Party};
 use billing_domain::book::LedgerAccount;
@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the database held, where writing it back depends on that.
 pub(super) struct Stored {
     pub(super) accounts: BTreeSet<AccountId>,
+    /// Ledger accounts that may be used and have no row yet.
+    pub(super) absent: BTreeMap<LedgerAccountId, LedgerKey>,
 }
 
 pub(super) async fn load(
@@ -28,11 +30,11 @@ pub(super) async fn load(
     // The lock of rating comes before all others, and what it loads names accounts to lock.
     work.rating = rating::load(txn, scope).await?;
     add_reservations_accounts(txn, scope).await?;
-    let stored = lock_accounts(txn, scope, work).await?;
-    lock_ledger_accounts(txn, scope, work).await?;
+    let accounts = lock_accounts(txn, scope, work).await?;
+    let absent = lock_ledger_accounts(txn, scope, work).await?;
     load_reservations(txn, scope, work).await?;
     load_payments(txn, scope, work).await?;
-    Ok(stored)
+    Ok(Stored { accounts, absent })
 }
 
 /// A reservation never changes its account, so this may be read before anything is locked.
@@ -40,15 +42,9 @@ async fn add_reservations_accounts(
     txn: &DatabaseTransaction,
     scope: &mut Scope,
 ) -> Result<(), StoreError> {
-    if scope.reservations.is_empty() {
-        return Ok(());
-    }
-    let select = sea_orm::sea_query::Query::select()
-        .column("account_id")
-        .from(reservation::TABLE)
-        .and_where(Expr::col("id").is_in(padded(scope.reservations.iter().map(|id| id.uuid()))))
-        .to_owned();
-    for row in txn.query_all(&select).await? {
+    let select = row::select(reservation::TABLE, ["account_id"]);
+    let keys: Vec<_> = scope.reservations.iter().map(|id| id.uuid()).collect();
+    for row in row::by_keys(txn, &select, "id", keys).await? {
         scope.account(AccountId::from_uuid(row.try_get_by_index(0)?));
     }
     Ok(())
@@ -58,76 +54,45 @@ async fn lock_accounts(
     txn: &DatabaseTransaction,
     scope: &Scope,
     work: &mut Work,
-) -> Result<Stored, StoreError> {
+) -> Result<BTreeSet<AccountId>, StoreError> {
     let mut accounts = BTreeSet::new();
-    if !scope.accounts.is_empty() {
-        let select = row::select(account::TABLE, account::COLUMNS)
-            .and_where(Expr::col("id").is_in(padded(scope.accounts.iter().map(|id| id.uuid()))))
-            .order_by("id", Order::Asc)
-            .lock_exclusive()
-            .to_owned();
-        for row in txn.query_all(&select).await? {
-            let account = account::read(&row, 0)?;
-            accounts.insert(account.id);
-            work.load_account(account);
-        }
+    let select = row::select(account::TABLE, account::COLUMNS)
+        .order_by("id", Order::Asc)
+        .lock_exclusive()
+        .to_owned();
+    let keys = scope.accounts.iter().map(|id| id.uuid());
+    for row in row::by_keys(txn, &select, "id", keys).await? {
+        let account = account::read(&row, 0)?;
+        accounts.insert(account.id);
+        work.load_account(account);
     }
-    Ok(Stored { accounts })
+    Ok(accounts)
 }
 
-/// Every ledger account of the accounts at hand, and the platform's in their currencies. Those that have never been used are put in place
-/// first, so that there is a row to lock.
+/// Every ledger account of the accounts at hand, and the platform's in their currencies. Those without a row hold nothing,
+/// and are answered: to put them in place here and lock them would take locks out of order, which is how two replicas that
+/// open one account come to wait for each other. They are inserted with what the batch did to them, and of two replicas
+/// that do so one runs again.
 async fn lock_ledger_accounts(
     txn: &DatabaseTransaction,
     scope: &Scope,
     work: &mut Work,
-) -> Result<(), StoreError> {
-    let mut missing = wanted(scope, work);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    lock_listed(txn, &mut missing, work).await?;
-    if !missing.is_empty() {
-        let rows = missing
-            .values()
-            .map(|key| ledger_account::values(&LedgerAccount::new(*key)))
-            .collect();
-        row::write(
-            txn,
-            ledger_account::TABLE,
-            ledger_account::COLUMNS,
-            rows,
-            IfThere::Keep,
-        )
-        .await?;
-        lock_listed(txn, &mut missing, work).await?;
-    }
-    match missing.into_values().next() {
-        None => Ok(()),
-        Some(key) => Err(StoreError::corrupt(format!(
-            "ledger account {} was put in place and is not there",
-            key.id()
-        ))),
-    }
-}
-
-/// Locks and loads those of `missing` that are there, and takes them off the list.
-async fn lock_listed(
-    txn: &DatabaseTransaction,
-    missing: &mut BTreeMap<LedgerAccountId, LedgerKey>,
-    work: &mut Work,
-) -> Result<(), StoreError> {
+) -> Result<BTreeMap<LedgerAccountId, LedgerKey>, StoreError> {
+    let mut absent = wanted(scope, work);
     let select = row::select(ledger_account::TABLE, ledger_account::COLUMNS)
-        .and_where(Expr::col("id").is_in(padded(missing.keys().map(|id| id.uuid()))))
         .order_by("id", Order::Asc)
         .lock_exclusive()
         .to_owned();
-    for row in txn.query_all(&select).await? {
+    let keys: Vec<_> = absent.keys().map(|id| id.uuid()).collect();
+    for row in row::by_keys(txn, &select, "id", keys).await? {
         let account = ledger_account::read(&row, 0)?;
-        missing.remove(&account.key.id());
+        absent.remove(&account.key.id());
         work.book_mut().load(account);
     }
-    Ok(())
+    for key in absent.values() {
+        work.book_mut().load(LedgerAccount::new(*key));
+    }
+    Ok(absent)
 }
 
 fn wanted(scope: &Scope, work: &Work) -> BTreeMap<LedgerAccountId, LedgerKey> {
@@ -161,26 +126,20 @@ async fn load_reservations(
     scope: &Scope,
     work: &mut Work,
 ) -> Result<(), StoreError> {
+    let select = row::select(reservation::TABLE, reservation::COLUMNS);
+    let live = select
+        .clone()
+        .and_where(Expr::col("state").is_in(reservation::LIVE))
+        .to_owned();
     let ids = scope.reservations.iter().map(|id| id.uuid());
     let line_items: BTreeSet<_> = scope.holds.iter().map(|(_, item)| item.uuid()).collect();
-    let by_id = Expr::col("id").is_in(padded(ids));
-    let by_line_item = Expr::col("line_item_id")
-        .is_in(padded(line_items.iter().copied()))
-        .and(Expr::col("state").is_in(reservation::LIVE));
-    let conditions = [
-        (!scope.reservations.is_empty()).then_some(by_id),
-        (!line_items.is_empty()).then_some(by_line_item),
-    ];
-    for condition in conditions.into_iter().flatten() {
-        let select = row::select(reservation::TABLE, reservation::COLUMNS)
-            .and_where(condition)
-            .to_owned();
-        for row in txn.query_all(&select).await? {
-            let reservation = reservation::read(&row)?;
-            // Another account's hold on the same line item is not locked, and not ours to draw from.
-            if work.account(reservation.account).is_some() {
-                work.load_reservation(reservation);
-            }
+    let mut rows = row::by_keys(txn, &select, "id", ids).await?;
+    rows.extend(row::by_keys(txn, &live, "line_item_id", line_items).await?);
+    for row in rows {
+        let reservation = reservation::read(&row)?;
+        // Another account's hold on the same line item is not locked, and not ours to draw from.
+        if work.account(reservation.account).is_some() {
+            work.load_reservation(reservation);
         }
     }
     Ok(())

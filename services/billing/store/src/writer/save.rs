@@ -57,9 +57,33 @@ async fn save_accounts(
             // Another replica opened the same account meanwhile: the next try finds it.
             .map_err(StorageError::unique_is_contention)?;
     }
-    let rows = work.book().touched().map(ledger_account::values).collect();
+    save_ledger_accounts(txn, work, stored).await
+}
+
+async fn save_ledger_accounts(
+    txn: &DatabaseTransaction,
+    work: &Work,
+    stored: &Stored,
+) -> Result<(), StoreError> {
     let (table, columns) = (ledger_account::TABLE, ledger_account::COLUMNS);
-    Ok(row::write(txn, table, columns, rows, IfThere::Replace).await?)
+    let moved = work.book().touched();
+    let moved = moved.filter(|ledger| !stored.absent.contains_key(&ledger.key.id()));
+    let rows = moved.map(ledger_account::values).collect();
+    row::write(txn, table, columns, rows, IfThere::Replace).await?;
+    if work.touched_accounts().next().is_none() && work.staged().is_empty() {
+        return Ok(());
+    }
+    // Of an account whose opening was refused, nothing is written.
+    let new = stored.absent.iter().filter(|(_, key)| {
+        let owner = key.account_id();
+        owner.is_none_or(|owner| work.account(owner).is_some())
+    });
+    let new = new.filter_map(|(id, _)| work.book().account(*id));
+    let rows = new.map(ledger_account::values).collect();
+    Ok(row::write(txn, table, columns, rows, IfThere::Fail)
+        .await
+        // Another replica was the first to use the same: the next try finds its rows.
+        .map_err(StorageError::unique_is_contention)?)
 }
 
 async fn save_reservations(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {

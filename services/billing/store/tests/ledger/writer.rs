@@ -1,15 +1,18 @@
 //! One writer: outcomes kept, batches shared, rows that read back as they were written.
 
 use crate::support::{Bench, ask, opening, order, pay, payment, reserve};
-use billing_domain::account::{CloseAccount, UpdateCreditTerms};
+use billing_domain::account::{CloseAccount, Mode, OpenAccount, UpdateCreditTerms};
 use billing_domain::standing::{OverrideStanding, Standing};
 use billing_domain::{Account, Outcome, Refusal};
 use billing_store::{
     AccountFilter, Command, ReservationFilter, Store, StoreError, Submission, TransferFilter,
 };
-use cleave_kernel::{AccountId, AdvertiserId, Clock, Micros, Timestamp};
+use cleave_kernel::{AccountId, AdvertiserId, Clock, Micros, ReservationId, Timestamp};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// Lengthened to a power of two, more than any engine binds in one statement.
+const KEYS: usize = 32_769;
 
 async fn account(store: &Store, id: AccountId) -> Account {
     store.account(id).await.unwrap().unwrap().account
@@ -228,5 +231,46 @@ async fn given_a_closed_store_when_asked_then_it_says_so() {
         let command = Command::OpenAccount(opening(AdvertiserId::generate(), 0));
         let answer = ask(&store, command, Uuid::now_v7()).await;
         assert!(matches!(answer, Err(StoreError::Closed)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_an_opening_that_is_refused_then_it_leaves_no_ledger_accounts() {
+    use sea_orm::ConnectionTrait;
+    for bench in Bench::each_engine(1).await {
+        let advertiser = AdvertiserId::generate();
+        let command = Command::OpenAccount(OpenAccount {
+            mode: Mode::Prepaid,
+            ..opening(advertiser, 5)
+        });
+        let refused = ask(bench.store(), command, Uuid::now_v7()).await.unwrap();
+        assert!(matches!(refused, Err(Refusal::CreditNotAllowed { .. })));
+        let select = sea_orm::sea_query::Query::select()
+            .column("id")
+            .from("ledger_accounts")
+            .to_owned();
+        let left = bench.database.db().reader().query_all(&select).await;
+        assert_eq!(left.unwrap().len(), 0, "{:?}", bench.database);
+        // Opened after all, it has them.
+        let (_, account) = bench.advertiser(5, 0).await;
+        let of = billing_store::BalancesOf::Account(account);
+        let balances = bench.store().balances(of).await.unwrap().unwrap();
+        assert_eq!(balances.rows.len(), 3, "{:?}", bench.database);
+        bench.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_more_keys_than_a_statement_binds_when_submitted_then_they_are_looked_up() {
+    for bench in Bench::each_engine(1).await {
+        let (advertiser, _) = bench.advertiser(0, 100).await;
+        let held = reserve(bench.store(), advertiser, 60).await.unwrap();
+        let mut due: Vec<_> = (1..KEYS).map(|_| ReservationId::generate()).collect();
+        due.push(held.reservation.id);
+        bench.clock.advance(Duration::from_secs(120));
+        let command = Submission::internal(Command::ExpireReservations(due));
+        let done = bench.store().submit(command).await.unwrap();
+        assert_eq!(done, Ok(Outcome::Expired(1)), "{:?}", bench.database);
+        bench.close().await;
     }
 }

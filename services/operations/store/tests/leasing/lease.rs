@@ -10,9 +10,10 @@ use cleave_kernel::{
 use operations_domain::lease::{Lease, LeaseRefusal, LeaseState};
 use operations_store::Store;
 use operations_store::lease::{
-    LeaseLine, LeaseRecord, ended_lines, forget_leases, lease_facts, lease_lines, live_leases,
-    lock_lines, lock_open_leases, recent_leases, store_leases, store_lines, waiting_leases,
+    LeaseRecord, ended_lines, forget_leases, live_leases, lock_open_leases, recent_leases,
+    store_leases, waiting_leases,
 };
+use operations_store::lease_line::{LeaseLine, lease_facts, lease_lines, lock_lines, store_lines};
 
 use crate::stores::{NOW, TestStore};
 

@@ -18,8 +18,7 @@ async fn given_messages_then_they_wait_until_told_and_come_again_when_they_faile
             .await;
         let conn = test.store.db().reader();
         let due = |now: Timestamp, limit: u64| async move {
-            let waiting = outbox::due(conn, now, limit).await.unwrap();
-            waiting
+            outbox::due(conn, now, limit).await.unwrap()
         };
         let waiting = due(NOW, 10).await;
         assert_eq!(waiting.len(), 2, "{:?}", test.test);

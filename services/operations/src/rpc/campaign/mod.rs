@@ -1,39 +1,23 @@
 //! CampaignService.
 
+mod wire;
+
 use cleave_contracts::operations::v1 as pb;
 use cleave_contracts::operations::v1::campaign_service_server::CampaignService;
-use cleave_kernel::{AdvertiserId, CampaignId, Violation, Violations};
-use operations_domain::text::{self, NAME_MAX, NOTE_MAX, SHORT_MAX};
-use operations_domain::{
-    Approval, ApprovalState, Campaign, CampaignChange, CampaignState, NewCampaign, Statement,
-};
+use cleave_kernel::{AdvertiserId, CampaignId, Violations};
+use operations_domain::text::{self, NOTE_MAX, SHORT_MAX};
+use operations_domain::{ApprovalState, Campaign, CampaignState};
 use operations_store::Filter;
 use tonic::{Request, Response, Status};
 
-use super::mask::Mask;
-use super::names::{self, Wire};
+use self::wire::{change, new_campaign, statement, to_wire_approval};
+use super::names;
 use super::page::page;
-use super::request::{Fields, Verb, request, resource, verb, version};
+use super::request::{Verb, request, resource, verb};
 use super::{convert, reply};
 use crate::app::{App, Error};
 
-const WRITTEN: [&str; 6] = [
-    "display_name",
-    "po_number",
-    "external_ref",
-    "budget_total_micros",
-    "start_time",
-    "end_time",
-];
-const OUTPUT: [&str; 7] = [
-    "id",
-    "currency_code",
-    "state",
-    "approval_id",
-    "create_time",
-    "update_time",
-    "etag",
-];
+pub(super) use self::wire::to_wire;
 
 /// Serves CampaignService.
 #[derive(Clone)]
@@ -74,10 +58,11 @@ impl Campaigns {
             .is("advertiser_id", advertiser.map(AdvertiserId::uuid))
             .any("state", &states)
             .is("external_ref", external_ref);
-        let (campaigns, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (campaigns, next_page_token) = page.answer(listed, to_wire)?;
         Ok(pb::ListCampaignsResponse {
-            campaigns: campaigns.into_iter().map(to_wire).collect(),
-            next_page_token: page.next(end)?,
+            campaigns,
+            next_page_token,
         })
     }
 
@@ -87,7 +72,7 @@ impl Campaigns {
     ) -> Result<pb::UpdateCampaignResponse, Error> {
         let request = request("UpdateCampaign", &message, &message.request_id)?;
         let wanted = resource("campaign", message.campaign)?;
-        let mask = Mask::parse(message.update_mask, &WRITTEN, &OUTPUT)?;
+        let mask = wire::mask(message.update_mask)?;
         let (id, version, change) = change(&wanted, &mask)?;
         let campaign = self
             .app
@@ -190,10 +175,11 @@ impl Campaigns {
         let filter = Filter::all()
             .is("campaign_id", campaign.map(CampaignId::uuid))
             .any("state", &states);
-        let (approvals, end) = self.app.list(filter, page.request()?).await?;
+        let listed = self.app.list(filter, page.request()?).await?;
+        let (approvals, next_page_token) = page.answer(listed, to_wire_approval)?;
         Ok(pb::ListApprovalsResponse {
-            approvals: approvals.into_iter().map(to_wire_approval).collect(),
-            next_page_token: page.next(end)?,
+            approvals,
+            next_page_token,
         })
     }
 }
@@ -295,115 +281,5 @@ impl CampaignService for Campaigns {
         message: Request<pb::ListApprovalsRequest>,
     ) -> Result<Response<pb::ListApprovalsResponse>, Status> {
         reply(self.approvals(message.into_inner()).await)
-    }
-}
-
-fn new_campaign(wanted: Option<pb::Campaign>) -> Result<NewCampaign, Violations> {
-    let wanted = resource("campaign", wanted)?;
-    let mut fields = Fields::of("campaign");
-    let id = fields.take(convert::optional_id("id", &wanted.id));
-    let advertiser_id = fields.take(convert::id("advertiser_id", &wanted.advertiser_id));
-    let display_name = fields.take(text::required(
-        "display_name",
-        &wanted.display_name,
-        NAME_MAX,
-    ));
-    let po_number = fields.take(text::optional("po_number", &wanted.po_number, SHORT_MAX));
-    let external_ref = fields.take(text::optional(
-        "external_ref",
-        &wanted.external_ref,
-        SHORT_MAX,
-    ));
-    let budget = fields.take(convert::positive(
-        "budget_total_micros",
-        wanted.budget_total_micros,
-    ));
-    let flight = fields.take(convert::flight(wanted.start_time, wanted.end_time));
-    fields.make(|| {
-        Some(NewCampaign {
-            id: id?.unwrap_or_else(CampaignId::generate),
-            advertiser_id: advertiser_id?,
-            display_name: display_name?,
-            po_number: po_number?,
-            external_ref: external_ref?,
-            budget: budget?,
-            flight: flight?,
-        })
-    })
-}
-
-fn change(
-    wanted: &pb::Campaign,
-    mask: &Mask,
-) -> Result<(CampaignId, i64, CampaignChange), Violation> {
-    let read = || {
-        let budget = wanted.budget_total_micros;
-        Ok((
-            convert::id("id", &wanted.id)?,
-            version(&wanted.etag)?,
-            CampaignChange {
-                display_name: mask.text("display_name", &wanted.display_name, NAME_MAX)?,
-                po_number: mask.maybe_text("po_number", &wanted.po_number, SHORT_MAX)?,
-                external_ref: mask.maybe_text("external_ref", &wanted.external_ref, SHORT_MAX)?,
-                budget: mask.value("budget_total_micros", budget.is_some(), || {
-                    convert::positive("budget_total_micros", budget)
-                })?,
-                starts_at: mask.value("start_time", wanted.start_time.is_some(), || {
-                    convert::instant("start_time", wanted.start_time)
-                })?,
-                ends_at: mask.value("end_time", wanted.end_time.is_some(), || {
-                    convert::optional_instant("end_time", wanted.end_time)
-                })?,
-            },
-        ))
-    };
-    read().map_err(|fault: Violation| fault.under("campaign"))
-}
-
-fn statement(actor: &str, note: &str) -> Result<Statement, Violation> {
-    Ok(Statement {
-        actor: text::required("actor", actor, SHORT_MAX)?,
-        note: text::optional("note", note, NOTE_MAX)?,
-    })
-}
-
-/// A campaign on the wire.
-pub(super) fn to_wire(campaign: Campaign) -> pb::Campaign {
-    pb::Campaign {
-        id: campaign.id.to_string(),
-        advertiser_id: campaign.advertiser_id.to_string(),
-        display_name: campaign.display_name,
-        po_number: convert::or_empty(campaign.po_number),
-        external_ref: convert::or_empty(campaign.external_ref),
-        currency_code: campaign.currency.to_string(),
-        budget_total_micros: campaign.budget.map(cleave_kernel::Micros::get),
-        start_time: convert::time(campaign.flight.starts_at),
-        end_time: campaign.flight.ends_at.and_then(convert::time),
-        state: campaign.state.to_wire(),
-        approval_id: campaign
-            .approval_id
-            .map(|id| id.to_string())
-            .unwrap_or_default(),
-        create_time: convert::time(campaign.stamp.created_at),
-        update_time: convert::time(campaign.stamp.updated_at),
-        etag: convert::etag(campaign.stamp),
-    }
-}
-
-fn to_wire_approval(approval: Approval) -> pb::Approval {
-    let (decision, decided_at) = approval.decision.unzip();
-    let (decider, decision_note) = decision
-        .map(|decision| (decision.actor, decision.note))
-        .unwrap_or_default();
-    pb::Approval {
-        id: approval.id.to_string(),
-        campaign_id: approval.campaign_id.to_string(),
-        state: approval.state.to_wire(),
-        requester: approval.request.actor,
-        decider,
-        request_note: convert::or_empty(approval.request.note),
-        decision_note: convert::or_empty(decision_note),
-        create_time: convert::time(approval.stamp.created_at),
-        decide_time: decided_at.and_then(convert::time),
     }
 }
