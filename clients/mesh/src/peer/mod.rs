@@ -8,6 +8,7 @@ mod connect;
 mod connection;
 mod dialer;
 mod discovery;
+mod dns;
 mod endpoint;
 mod follow;
 mod frames;

@@ -1,6 +1,7 @@
 //! What a peer's configured address means.
 
 use super::discovery::{Members, Resolve};
+use super::dns::Dns;
 use super::follow;
 use http::uri::Authority;
 use std::fmt;
@@ -54,8 +55,12 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// Reads a comma list of addresses.
+    /// Reads a comma list of addresses, or a name to look up.
     pub(crate) fn parse(peer: &str, addresses: &str) -> Result<Self, MeshError> {
+        if let Some(dns) = Dns::parse(peer, addresses) {
+            let (dns, authority) = dns?;
+            return Ok(Self::Resolved(Arc::new(dns), Some(authority)));
+        }
         let fixed = addresses
             .split(',')
             .map(str::trim)

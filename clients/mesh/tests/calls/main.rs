@@ -7,6 +7,7 @@ mod deadline;
 mod failure;
 mod fleet;
 mod hedging;
+mod names;
 mod peer;
 mod proxy;
 mod replica;
