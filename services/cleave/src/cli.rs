@@ -36,7 +36,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Import {
     /// Bring in a network's delivery report: a CSV file, and a map that says what its columns mean.
-    Delivery(import::DeliveryArgs),
+    Delivery(Box<import::DeliveryArgs>),
     /// Print a map that explains every key, to be edited.
     Example,
 }
@@ -62,7 +62,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::Up(args)) => Box::pin(up::up(args)).await,
-        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(args)).await,
+        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(*args)).await,
         Some(Command::Import(Import::Example)) => {
             print!("{}", import::EXAMPLE_MAP);
             Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
 use cleave_mesh::policy::PolicyTable;
+use cleave_mesh::tls::Credentials;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ pub struct HostBuilder {
     settings: HostSettings,
     policies: PolicyTable,
     drain: Drain,
+    credentials: Option<Credentials>,
     routes: RoutesBuilder,
     names: Vec<String>,
     descriptors: Vec<&'static [u8]>,
@@ -61,6 +63,7 @@ impl Host {
             settings: settings.clone(),
             policies: NO_POLICIES,
             drain: Drain::new(),
+            credentials: None,
             routes: RoutesBuilder::default(),
             names: Vec::new(),
             descriptors: Vec::new(),
@@ -91,6 +94,14 @@ impl HostBuilder {
     #[must_use]
     pub fn drain(mut self, drain: Drain) -> Self {
         self.drain = drain;
+        self
+    }
+
+    /// The credentials of [`TlsSettings::credentials`](crate::config::TlsSettings::credentials), when the
+    /// service's own calls stand on them too. Otherwise the host reads them itself.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Option<Credentials>) -> Self {
+        self.credentials = credentials;
         self
     }
 
@@ -165,7 +176,11 @@ impl HostBuilder {
         anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
         telemetry::metrics();
 
-        let handshake = Handshake::new(&self.settings.tls).context("host.tls")?;
+        let credentials = match self.credentials.take() {
+            None => self.settings.tls.credentials().context("host.tls")?,
+            given => given,
+        };
+        let handshake = Handshake::new(&self.settings.tls, credentials).context("host.tls")?;
         let listener = bind(self.settings.listen_addr(), "host.listen").await?;
         let admin = bind(self.settings.admin_addr(), "host.admin").await?;
         let (listen, admin_addr) = (listener.local_addr()?, admin.local_addr()?);

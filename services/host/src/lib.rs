@@ -12,6 +12,7 @@ mod drain;
 mod health;
 mod host;
 mod meter;
+mod peers;
 mod probe;
 mod reflection;
 mod running;
@@ -22,5 +23,6 @@ pub mod telemetry;
 
 pub use drain::{Drain, asked_by_system};
 pub use host::{Host, HostBuilder};
+pub use peers::mesh;
 pub use running::{Running, Stopped};
 pub use task::{Job, Report, Session, StreamTask, Task};

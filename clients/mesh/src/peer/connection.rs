@@ -1,30 +1,17 @@
 //! One HTTP/2 connection and the streams taken on it.
 
 use super::connect::{Connect, Overheard, Phase};
+use super::dial_error::DialError;
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::watch;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{Notify, watch};
 use tonic::body::Body;
 
 /// How many streams are opened before the peer has said how many it allows.
 const INITIAL_STREAMS: usize = 100;
-
-/// Why no connection came about.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum DialError {
-    /// The network refused.
-    #[error("{0}")]
-    Network(Arc<std::io::Error>),
-    /// What answered went away, or does not speak HTTP/2.
-    #[error("the connection ended before HTTP/2 was spoken on it")]
-    NotHttp2,
-    /// It took too long.
-    #[error("no answer in time")]
-    Slow,
-}
 
 /// One HTTP/2 connection.
 #[derive(Debug)]
@@ -33,6 +20,9 @@ pub(super) struct Connection {
     taken: AtomicUsize,
     max_streams: Arc<AtomicUsize>,
     closing: AtomicBool,
+    closed: Notify,
+    /// It stands on credentials that others have followed.
+    outdated: AtomicBool,
 }
 
 /// Tells when a connection takes no further calls.
@@ -57,13 +47,11 @@ impl Connection {
         connect: &dyn Connect,
         tuning: &Tuning,
     ) -> Result<(Self, Closing), DialError> {
-        let io = connect
-            .connect(address)
-            .await
-            .map_err(|error| DialError::Network(Arc::new(error)))?;
+        let io = connect.connect(address).await?;
         let (phase, mut heard) = watch::channel(Phase::Opening);
         let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
-        let io = Overheard::new(io, phase, Arc::clone(&max_streams));
+        let broken = Arc::new(OnceLock::new());
+        let io = Overheard::new(io, phase, Arc::clone(&max_streams), Arc::clone(&broken));
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(tuning.keepalive_interval)
@@ -80,12 +68,14 @@ impl Connection {
         heard
             .wait_for(|phase| *phase != Phase::Opening)
             .await
-            .map_err(|_| DialError::NotHttp2)?;
+            .map_err(|_| broken.get().cloned().unwrap_or(DialError::NotHttp2))?;
         let connection = Self {
             sender,
             taken: AtomicUsize::new(0),
             max_streams,
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
+            outdated: AtomicBool::new(false),
         };
         Ok((connection, Closing(heard)))
     }
@@ -98,6 +88,22 @@ impl Connection {
     /// No further calls are to be sent on it.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        self.closed.notify_one();
+    }
+
+    /// Resolves once no further calls are to be sent on it; for one that waits.
+    pub(super) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
+    /// It is to be replaced; until another one stands, calls may go on.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is to be replaced.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
     }
 
     /// The streams in use.

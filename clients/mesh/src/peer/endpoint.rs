@@ -1,10 +1,12 @@
 //! One replica: its connections, its state, and what is known of it.
 
 use super::breaker::{Breaker, Change, Outcome};
-use super::connection::{Connection, DialError, Stream};
+use super::connection::{Connection, Stream};
+use super::dial_error::DialError;
 use super::load::Load;
+use super::pool::Pool;
 use super::shared::Shared;
-use arc_swap::ArcSwap;
+use http::uri::Scheme;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,7 +40,7 @@ pub(super) struct Endpoint {
     /// Calls fail for want of a connection.
     pub(super) demanded: Notify,
     pub(super) shared: Arc<Shared>,
-    connections: ArcSwap<Vec<Arc<Connection>>>,
+    connections: Pool,
     /// Its own health service says that it serves, or does not exist.
     serving: AtomicBool,
     /// It said with an answer that it is on its way out.
@@ -70,7 +72,7 @@ impl Endpoint {
             stop,
             wanted: Notify::new(),
             demanded: Notify::new(),
-            connections: ArcSwap::default(),
+            connections: Pool::default(),
             serving: AtomicBool::new(!tuning.watch_health),
             draining: AtomicBool::new(false),
             failing: AtomicBool::new(false),
@@ -80,6 +82,15 @@ impl Endpoint {
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             shared,
+        }
+    }
+
+    /// What requests name as their scheme.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.shared.way.secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
         }
     }
 
@@ -97,7 +108,7 @@ impl Endpoint {
     /// Whether a stream can be had at once. Asks for a connection when there is none, and for another one
     /// when the streams of all are taken.
     pub(super) fn has_room(&self) -> bool {
-        let room = self.connections.load().iter().any(|one| one.has_room());
+        let room = self.connections.has_room();
         if !room {
             self.wanted.notify_one();
         }
@@ -106,9 +117,7 @@ impl Endpoint {
 
     /// Takes a stream on the connection that has the fewest.
     pub(super) fn take(&self, now: Instant) -> Option<Stream> {
-        let connections = self.connections.load();
-        let open = connections.iter().filter(|one| one.has_room());
-        let stream = open.min_by_key(|one| one.taken())?.take()?;
+        let stream = self.connections.take()?;
         self.last_used
             .store(self.shared.millis(now), Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -122,11 +131,10 @@ impl Endpoint {
         Duration::from_millis(idle) < self.shared.tuning.idle_after
     }
 
-    /// Whether the driver should make a connection: there is none, or all are full and more are allowed.
+    /// Whether the driver should make a connection: there is none to stay, or all are full and more are
+    /// allowed.
     pub(super) fn lacks_connection(&self) -> bool {
-        let connections = self.connections.load();
-        connections.len() < self.shared.tuning.max_connections
-            && !connections.iter().any(|one| one.has_room())
+        self.connections.lacks(self.shared.tuning.max_connections)
     }
 
     /// Whether calls may wait for it: the last attempt to connect did not fail.
@@ -144,17 +152,12 @@ impl Endpoint {
 
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
-        self.connections.load().iter().any(|one| one.is_open())
+        self.connections.is_open()
     }
 
     /// A connection was made.
     pub(super) fn connected(&self, connection: &Arc<Connection>) {
-        let first = self.connections.load().is_empty();
-        self.connections.rcu(|old| {
-            let mut new = Vec::clone(old);
-            new.push(Arc::clone(connection));
-            new
-        });
+        let first = self.connections.add(connection);
         self.failing.store(false, Ordering::Relaxed);
         if first {
             // Whoever listens is not on its way out any more.
@@ -167,12 +170,18 @@ impl Endpoint {
 
     /// A connection takes no further calls.
     pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
-        connection.close();
-        self.connections.rcu(|old| {
-            let others = old.iter().filter(|one| !Arc::ptr_eq(one, connection));
-            others.cloned().collect::<Vec<_>>()
-        });
+        self.connections.remove(connection);
         self.shared.change();
+    }
+
+    /// A connection is to be replaced: at once while it is in use, else when it is next needed.
+    pub(super) fn outdated(&self, connection: &Connection) {
+        connection.outdate();
+        if self.is_in_use() {
+            self.wanted.notify_one();
+        } else {
+            connection.close();
+        }
     }
 
     /// No connection could be made.
@@ -254,7 +263,7 @@ impl Endpoint {
 
     /// The number of its connections.
     pub(super) fn connections(&self) -> usize {
-        self.connections.load().len()
+        self.connections.len()
     }
 
     fn error(&self) -> std::sync::MutexGuard<'_, Option<DialError>> {

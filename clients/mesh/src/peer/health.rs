@@ -54,7 +54,7 @@ pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) 
 /// Opens the watch; `None` when the replica has no health service, or none that answers.
 async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Option<Incoming> {
     let stream = connection.take()?;
-    let request = empty_call(&endpoint.authority, WATCH).ok()?;
+    let request = empty_call(endpoint, WATCH).ok()?;
     let sending = stream.sender().send_request(request);
     let response = tokio::time::timeout(FIRST_WORD, sending).await.ok()?.ok()?;
     match crate::failure::code_in(response.headers()) {

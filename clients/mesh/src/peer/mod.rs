@@ -6,6 +6,7 @@
 mod breaker;
 mod connect;
 mod connection;
+mod dial_error;
 mod dialer;
 mod discovery;
 mod dns;
@@ -15,27 +16,32 @@ mod frames;
 mod health;
 mod load;
 mod pick;
+mod plain;
+mod pool;
+mod secure;
 mod send;
 mod shared;
 mod state;
 mod target;
 mod ticket;
+mod way;
 
 pub use connect::{BoxIo, Connect, Io};
 pub use discovery::{Resolve, ResolveError, Resolved};
 pub use state::ReplicaState;
 pub use target::MeshError;
 
-pub(crate) use connect::Tcp;
 pub(crate) use pick::Wish;
 pub(crate) use send::Sent;
 pub(crate) use target::Target;
 pub(crate) use ticket::{Mark, Ticket};
+pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::tuning::Tuning;
 use breaker::Outcome;
+use dial_error::DialError;
 use discovery::Members;
 use shared::Shared;
 use std::pin::pin;
@@ -54,16 +60,11 @@ pub(crate) struct Peer {
 impl Peer {
     /// Prepares for calls to the peer; no connection is made yet. Must run on the runtime that is to
     /// drive the connections.
-    pub(crate) fn new(
-        name: &Arc<str>,
-        target: Target,
-        tuning: &Tuning,
-        connect: &Arc<dyn Connect>,
-    ) -> Self {
+    pub(crate) fn new(name: &Arc<str>, target: Target, tuning: &Tuning, way: Way) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
             tuning.clone(),
-            Arc::clone(connect),
+            way,
             tokio::runtime::Handle::current(),
         ));
         let stop = CancellationToken::new();
@@ -150,9 +151,10 @@ impl Peer {
         if since.is_some_and(|since| endpoints.iter().any(|one| one.is_worth_a_try(since))) {
             return Ok(());
         }
-        let why = endpoints.iter().find_map(|one| one.last_error());
-        let why = why.map_or_else(String::new, |error| format!(": {error}"));
-        Err(Cause::Unreachable.status(
+        let error = endpoints.iter().find_map(|one| one.last_error());
+        let cause = error.as_ref().map_or(Cause::Unreachable, DialError::cause);
+        let why = error.map_or_else(String::new, |error| format!(": {error}"));
+        Err(cause.status(
             Code::Unavailable,
             format!("peer {} cannot be reached{why}", self.name()),
         ))

@@ -1,7 +1,7 @@
 //! What all replicas of a peer share.
 
-use super::connect::Connect;
 use super::load::SEED;
+use super::way::Way;
 use crate::tuning::Tuning;
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Shared {
     /// The name by which services know the peer.
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
-    pub(super) connect: Arc<dyn Connect>,
+    pub(super) way: Way,
     /// Drives the connections, whatever runtime the calls come from.
     pub(super) runtime: Handle,
     epoch: Instant,
@@ -42,16 +42,11 @@ impl fmt::Debug for Shared {
 pub(super) struct Waiting<'a>(&'a Shared);
 
 impl Shared {
-    pub(super) fn new(
-        peer: Arc<str>,
-        tuning: Tuning,
-        connect: Arc<dyn Connect>,
-        runtime: Handle,
-    ) -> Self {
+    pub(super) fn new(peer: Arc<str>, tuning: Tuning, way: Way, runtime: Handle) -> Self {
         Self {
             peer,
             tuning,
-            connect,
+            way,
             runtime,
             epoch: Instant::now(),
             doubted: Notify::new(),

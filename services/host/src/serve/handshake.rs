@@ -4,7 +4,7 @@ use super::origin::Identity;
 use super::wire::Wire;
 use crate::config::{Access, TlsSettings};
 use arc_swap::ArcSwapOption;
-use cleave_mesh::tls::{Anonymous, Credentials, Snapshot, TrustDomain};
+use cleave_mesh::tls::{Anonymous, Credentials, Snapshot};
 use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
@@ -32,13 +32,14 @@ struct Made {
 }
 
 impl Handshake {
-    /// As the settings say; plaintext without a certificate.
-    pub(crate) fn new(settings: &TlsSettings) -> anyhow::Result<Self> {
-        let Some(files) = settings.files() else {
+    /// By these credentials; plaintext without any.
+    pub(crate) fn new(
+        settings: &TlsSettings,
+        credentials: Option<Credentials>,
+    ) -> anyhow::Result<Self> {
+        let Some(credentials) = credentials else {
             return Ok(Self::default());
         };
-        let domain = TrustDomain::parse(&settings.trust_domain)?;
-        let credentials = Credentials::load(files, domain)?;
         let open = [settings.health, settings.reflection].contains(&Access::Everyone);
         let tls = Tls {
             credentials,
