@@ -4,6 +4,7 @@ use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::health::Readiness;
 use crate::probe::Probes;
+use crate::serve::Census;
 use crate::task::Driver;
 use crate::telemetry::{self, LevelError};
 use axum::Json;
@@ -44,6 +45,7 @@ pub(crate) struct Admin {
     pub(crate) tasks: Driver,
     pub(crate) admission: Admission,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) census: Census,
     pub(crate) sections: Arc<[Section]>,
 }
 
@@ -127,6 +129,7 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         "tasks": tasks,
         "admission": admin.admission.load(),
         "tls": admin.credentials.as_ref().map(identity),
+        "connections": admin.census.oldest(),
     });
     for section in admin.sections.iter() {
         body[section.name] = (section.show)();

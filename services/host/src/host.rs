@@ -191,6 +191,7 @@ impl HostBuilder {
         let (workers, threads) = Workers::start(&self.name, count, &handshake, &stack, &self.drain)
             .context("the threads that serve calls could not be started")?;
         let slots = Slots::new(&self.name, self.settings.max_connections);
+        let census = slots.census().clone();
         let accepting = accept(listener, workers.clone(), slots, self.drain.clone());
         let accepting = tokio::spawn(accepting);
         self.follow_credentials(&handshake);
@@ -219,6 +220,7 @@ impl HostBuilder {
             tasks: tasks.clone(),
             admission: stack.admission().clone(),
             credentials: handshake.credentials().cloned(),
+            census,
             sections: self.sections.into(),
         };
         let admin = tokio::spawn(async move {
