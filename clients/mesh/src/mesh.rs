@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::call::{Route, run};
-use crate::metrics::PeerMetrics;
+use crate::metrics::{self, PeerMetrics};
 use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Ways};
 use crate::policy::PolicyTable;
 use crate::retry::Throttle;
@@ -180,7 +180,7 @@ impl MeshBuilder {
                 peer: Arc::new(peer),
                 policies: self.policies,
                 caller: caller.clone(),
-                throttle: Throttle::new(),
+                throttle: Throttle::new(metrics::retry_tokens(&shared_name)),
                 budget: Budget::new(),
                 cache: Cache::new(),
             };

@@ -1,12 +1,13 @@
 //! One HTTP/2 connection and the streams taken on it.
 
-use super::connect::{Connect, Overheard, Phase};
+use super::connect::{Connect, Heard, Overheard, Phase};
 use super::dial_error::DialError;
+use crate::metrics::Reason;
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, watch};
 use tonic::body::Body;
 
@@ -18,7 +19,7 @@ const INITIAL_STREAMS: usize = 100;
 pub(super) struct Connection {
     sender: SendRequest<Body>,
     taken: AtomicUsize,
-    max_streams: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
     closing: AtomicBool,
     closed: Notify,
     /// It stands on credentials that others have followed.
@@ -48,10 +49,9 @@ impl Connection {
         tuning: &Tuning,
     ) -> Result<(Self, Closing), DialError> {
         let io = connect.connect(address).await?;
-        let (phase, mut heard) = watch::channel(Phase::Opening);
-        let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
-        let broken = Arc::new(OnceLock::new());
-        let io = Overheard::new(io, phase, Arc::clone(&max_streams), Arc::clone(&broken));
+        let (phase, mut phases) = watch::channel(Phase::Opening);
+        let heard = Arc::new(Heard::new(INITIAL_STREAMS));
+        let io = Overheard::new(io, phase, Arc::clone(&heard));
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(tuning.keepalive_interval)
@@ -65,19 +65,19 @@ impl Connection {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        heard
+        phases
             .wait_for(|phase| *phase != Phase::Opening)
             .await
-            .map_err(|_| broken.get().cloned().unwrap_or(DialError::NotHttp2))?;
+            .map_err(|_| heard.broken.get().cloned().unwrap_or(DialError::NotHttp2))?;
         let connection = Self {
             sender,
             taken: AtomicUsize::new(0),
-            max_streams,
+            heard,
             closing: AtomicBool::new(false),
             closed: Notify::new(),
             outdated: AtomicBool::new(false),
         };
-        Ok((connection, Closing(heard)))
+        Ok((connection, Closing(phases)))
     }
 
     /// Whether calls may be sent on it.
@@ -94,6 +94,11 @@ impl Connection {
     /// Resolves once no further calls are to be sent on it; for one that waits.
     pub(super) async fn closed(&self) {
         self.closed.notified().await;
+    }
+
+    /// What ended it, as far as the peer had a part in that.
+    pub(super) fn end(&self) -> Option<Reason> {
+        self.heard.end.get().copied()
     }
 
     /// It is to be replaced; until another one stands, calls may go on.
@@ -113,7 +118,7 @@ impl Connection {
 
     /// Whether another stream may be opened.
     pub(super) fn has_room(&self) -> bool {
-        self.is_open() && self.taken() < self.max_streams.load(Ordering::Relaxed)
+        self.is_open() && self.taken() < self.heard.max_streams.load(Ordering::Relaxed)
     }
 
     /// Takes a stream; given back when the [`Stream`] is dropped.
@@ -121,7 +126,7 @@ impl Connection {
         if !self.is_open() {
             return None;
         }
-        let limit = self.max_streams.load(Ordering::Relaxed);
+        let limit = self.heard.max_streams.load(Ordering::Relaxed);
         let more = |taken: usize| (taken < limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)

@@ -6,6 +6,7 @@ use super::dial_error::DialError;
 use super::load::Load;
 use super::pool::Pool;
 use super::shared::Shared;
+use crate::metrics::Reason;
 use http::uri::Scheme;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -158,6 +159,7 @@ impl Endpoint {
     /// A connection was made.
     pub(super) fn connected(&self, connection: &Arc<Connection>) {
         let first = self.connections.add(connection);
+        self.shared.meter.connected();
         self.failing.store(false, Ordering::Relaxed);
         if first {
             // Whoever listens is not on its way out any more.
@@ -169,8 +171,9 @@ impl Endpoint {
     }
 
     /// A connection takes no further calls.
-    pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
+    pub(super) fn disconnected(&self, connection: &Arc<Connection>, reason: Reason) {
         self.connections.remove(connection);
+        self.shared.meter.disconnected(reason);
         self.shared.change();
     }
 
@@ -187,6 +190,7 @@ impl Endpoint {
     /// No connection could be made.
     pub(super) fn dial_failed(&self, error: DialError) {
         *self.error() = Some(error);
+        self.shared.meter.dial_failed();
         let now = self.shared.millis(Instant::now());
         self.failed_at.store(now, Ordering::Relaxed);
         self.failing.store(true, Ordering::Relaxed);
@@ -225,12 +229,16 @@ impl Endpoint {
         let now = Instant::now();
         match self.breaker.record(outcome, probe, now) {
             None => return,
-            Some(Change::Ejected) => tracing::warn!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                "replica ejected"
-            ),
+            Some(Change::Ejected(why)) => {
+                self.shared.meter.ejected(why);
+                tracing::warn!(
+                    rpc.peer = &*self.shared.peer,
+                    endpoint = &*self.address,
+                    "replica ejected"
+                );
+            }
             Some(Change::Readmitted) => {
+                self.shared.meter.readmitted();
                 self.load.reset(self.shared.seed(), now);
                 tracing::info!(
                     rpc.peer = &*self.shared.peer,
@@ -270,5 +278,13 @@ impl Endpoint {
         self.last_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        if self.breaker.is_ejected() {
+            self.shared.meter.forgotten();
+        }
     }
 }

@@ -18,6 +18,7 @@ mod load;
 mod pick;
 mod plain;
 mod pool;
+mod record;
 mod secure;
 mod send;
 mod shared;
@@ -39,6 +40,7 @@ pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
+use crate::metrics::Pick;
 use crate::tuning::Tuning;
 use breaker::Outcome;
 use dial_error::DialError;
@@ -120,10 +122,12 @@ impl Peer {
         for _ in 0..endpoints.len() {
             let choice = pick::choose(&endpoints, wish, now)?;
             if let Some(stream) = choice.endpoint.take(now) {
+                self.members.shared.meter.picked(choice.pick);
                 let endpoint = Arc::clone(choice.endpoint);
-                return Some(Ticket::new(endpoint, stream, choice.probe, deadline));
+                let probe = choice.pick == Pick::Probe;
+                return Some(Ticket::new(endpoint, stream, probe, deadline));
             }
-            if choice.probe {
+            if choice.pick == Pick::Probe {
                 choice.endpoint.finished(Outcome::Unknown, true);
             }
         }

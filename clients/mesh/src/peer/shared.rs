@@ -2,6 +2,7 @@
 
 use super::load::SEED;
 use super::way::Way;
+use crate::metrics::PeerMeter;
 use crate::tuning::Tuning;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
     pub(super) way: Way,
+    pub(super) meter: PeerMeter,
     /// Drives the connections, whatever runtime the calls come from.
     pub(super) runtime: Handle,
     epoch: Instant,
@@ -44,6 +46,7 @@ pub(super) struct Waiting<'a>(&'a Shared);
 impl Shared {
     pub(super) fn new(peer: Arc<str>, tuning: Tuning, way: Way, runtime: Handle) -> Self {
         Self {
+            meter: PeerMeter::new(Arc::clone(&peer), way.secure),
             peer,
             tuning,
             way,

@@ -8,6 +8,7 @@ mod drain;
 mod health;
 mod identity;
 mod limits;
+mod metrics;
 mod pki;
 mod reflection;
 mod rig;
