@@ -9,6 +9,7 @@ use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
 use crate::serve::{Handshake, Slots, Stack, Workers, accept};
+use crate::tap::Contracts;
 use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
@@ -195,6 +196,8 @@ impl HostBuilder {
                 .watch(readiness.clone(), self.drain.clone(), period),
         );
 
+        let mut described = self.descriptors;
+        described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
             name: Arc::clone(&self.name),
             listen,
@@ -204,6 +207,8 @@ impl HostBuilder {
             tasks: tasks.clone(),
             admission: stack.admission().clone(),
             credentials: handshake.credentials().cloned(),
+            taps: stack.taps().clone(),
+            contracts: Arc::new(Contracts::new(described)),
             sections: self.sections.into(),
         };
         let admin = tokio::spawn(async move {

@@ -13,4 +13,5 @@ mod reflection;
 mod rig;
 mod rotation;
 mod slow;
+mod tap;
 mod tasks;
