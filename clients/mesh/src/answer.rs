@@ -1,10 +1,12 @@
 //! The body of an answer on its way to the caller: still under the deadline, still measured.
 
+use crate::attempt::Attempt;
+use crate::cache::Keeping;
+use crate::cause::Cause;
 use crate::deadline::Deadline;
-use crate::error::Cause;
 use crate::failure;
 use crate::framing::{FrameMeter, MAX_MESSAGE_BYTES};
-use crate::metrics::{AttemptMeter, CallMeter};
+use crate::metrics::CallMeter;
 use crate::peer::Peer;
 use crate::verdict::code_of_trailers;
 use bytes::Bytes;
@@ -22,8 +24,10 @@ pub(crate) struct AnswerBody {
     expiry: Option<Pin<Box<Sleep>>>,
     frames: FrameMeter,
     call: CallMeter,
-    attempt: AttemptMeter,
+    attempt: Attempt,
     peer: Arc<Peer>,
+    /// The answer's way into the cache.
+    keeping: Option<Keeping>,
 }
 
 impl AnswerBody {
@@ -33,11 +37,12 @@ impl AnswerBody {
         deadline: Option<Deadline>,
         peer: Arc<Peer>,
         mut call: CallMeter,
-        mut attempt: AttemptMeter,
+        mut attempt: Attempt,
+        keeping: Option<Keeping>,
     ) -> http::Response<Body> {
         if let Some(code) = failure::code_in(response.headers()) {
-            attempt.finish(code);
-            call.finish(code);
+            attempt.ended(code, response.headers());
+            conclude(&mut call, code, Cause::Refused);
             return response;
         }
         response.map(|body| {
@@ -48,39 +53,59 @@ impl AnswerBody {
                 call,
                 attempt,
                 peer,
+                keeping,
             })
         })
     }
 
-    /// Ends the body: the peer's stream is dropped, the meters learn the code.
-    fn finish(&mut self, code: Code) {
+    /// Ends the body: the peer's stream is dropped, the meters learn how it went.
+    fn end(&mut self, code: Code, cause: Cause) {
         self.inner = None;
         self.attempt.received(self.frames.bytes());
-        self.attempt.finish(code);
-        self.call.finish(code);
+        self.attempt.finish(code, None);
+        conclude(&mut self.call, code, cause);
     }
 
     fn fail(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.finish(status.code());
+        self.end(status.code(), Cause::of_failure(&status));
         Poll::Ready(Some(Err(status)))
     }
 
     /// Takes note of a frame that goes to the caller.
     fn pass(&mut self, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         match frame.into_data() {
-            Ok(data) => match self.frames.push(&data) {
-                Ok(()) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(large) => self.fail(
-                    Cause::MessageTooLarge.status(Code::ResourceExhausted, large.to_string()),
-                ),
-            },
+            Ok(data) => {
+                self.attempt.data();
+                if let Some(keeping) = &mut self.keeping {
+                    keeping.push(&data);
+                }
+                match self.frames.push(&data) {
+                    Ok(()) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Err(large) => self.fail(
+                        Cause::MessageTooLarge.status(Code::ResourceExhausted, large.to_string()),
+                    ),
+                }
+            }
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
                 failure::mend(&mut trailers);
-                self.finish(code_of_trailers(&trailers));
+                let code = code_of_trailers(&trailers);
+                self.attempt.ended(code, &trailers);
+                self.end(code, Cause::Refused);
+                if let Some(keeping) = self.keeping.take().filter(|_| code == Code::Ok) {
+                    keeping.done();
+                }
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
         }
+    }
+}
+
+/// The call has its final status.
+fn conclude(call: &mut CallMeter, code: Code, cause: Cause) {
+    match code {
+        Code::Ok => call.finish(code),
+        code => call.fail(code, cause),
     }
 }
 
@@ -109,7 +134,7 @@ impl http_body::Body for AnswerBody {
                 self.fail(status)
             }
             Poll::Ready(None) => {
-                self.finish(Code::Unknown);
+                self.end(Code::Unknown, Cause::NotGrpc);
                 Poll::Ready(None)
             }
             _ if expired => {

@@ -1,17 +1,19 @@
 //! One call: its deadline, its attempts, its answer.
 
 use crate::answer::AnswerBody;
+use crate::budget::Budget;
+use crate::cache::{Cache, Slot};
+use crate::cause::Cause;
+use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
-use crate::metadata::{CALLER, GRPC_TIMEOUT, PREVIOUS_ATTEMPTS, TRACEPARENT, TRACESTATE};
-use crate::metrics::{AttemptMeter, CallMeter, PeerMetrics, code_name, method_name};
+use crate::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
+use crate::metrics::{CallMeter, PeerMetrics};
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
-use crate::replay::Replay;
 use crate::retry::{Retries, Throttle};
 use crate::timeout;
 use crate::trace::TraceContext;
-use crate::verdict::{Failure, Verdict, by_body, by_headers};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,15 +32,19 @@ pub(crate) struct Route {
     pub(crate) policies: PolicyTable,
     pub(crate) caller: Option<HeaderValue>,
     pub(crate) throttle: Throttle,
+    pub(crate) budget: Budget,
+    pub(crate) cache: Cache,
 }
 
 /// A call under way.
-struct Call {
-    route: Arc<Route>,
-    method: Option<&'static MethodPolicy>,
-    deadline: Option<Deadline>,
-    retries: Retries,
-    meter: CallMeter,
+pub(crate) struct Call {
+    pub(crate) route: Arc<Route>,
+    pub(crate) method: Option<&'static MethodPolicy>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) retries: Retries,
+    pub(crate) meter: CallMeter,
+    /// Where the answer is kept, when the method's policy says so.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// Makes the call.
@@ -47,14 +53,26 @@ pub(crate) async fn run(
     mut request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Status> {
     let method = route.policies.get(request.uri().path());
+    let inbound = context::current();
+    let chain = inbound.map(|call| call.chain).unwrap_or_default();
     let call = Call {
         deadline: deadline(method, request.headers()),
-        retries: Retries::of(method),
+        retries: Retries::of(method, chain.is_repeated_above()),
         meter: route.metrics.call(method),
         method,
         route,
+        slot: None,
     };
     call.stamp(request.headers_mut());
+    chain.stamp(
+        call.route.caller.as_ref(),
+        call.retries.remain(),
+        request.headers_mut(),
+    );
+    if !chain.may_reach(call.route.peer.name()) {
+        return Err(call.looped(&chain));
+    }
+    call.route.budget.call(tokio::time::Instant::now());
     call.within_deadline(request).await
 }
 
@@ -94,6 +112,16 @@ impl Call {
         }
     }
 
+    /// The call has come back too often.
+    fn looped(mut self, chain: &Chain) -> Status {
+        let hops: Vec<_> = chain.hops().collect();
+        let peer = self.route.peer.name();
+        let message = format!("a call through {} may not go on to {peer}", hops.join(", "));
+        let status = Cause::CallLoop.status(Code::FailedPrecondition, message);
+        self.meter.fail(status.code(), Cause::CallLoop);
+        status
+    }
+
     /// The whole call, cut off at its deadline.
     async fn within_deadline(
         mut self,
@@ -110,118 +138,28 @@ impl Call {
         match outcome {
             Ok((response, attempt)) => {
                 let peer = Arc::clone(&self.route.peer);
+                let keeping = self.slot.map(|slot| slot.keep(response.headers()));
+                let (deadline, meter) = (self.deadline, self.meter);
                 Ok(AnswerBody::wrap(
-                    response,
-                    self.deadline,
-                    peer,
-                    self.meter,
-                    attempt,
+                    response, deadline, peer, meter, attempt, keeping,
                 ))
             }
             Err(status) => {
-                self.meter.finish(status.code());
-                Err(status)
-            }
-        }
-    }
-
-    /// Attempts until one is answered, or fails for good.
-    async fn attempts(
-        &mut self,
-        request: http::Request<Body>,
-        sent: &AtomicBool,
-    ) -> Result<(http::Response<Body>, AttemptMeter), Status> {
-        let mut replay = match self.retries.remain() {
-            true => Replay::keep(request).await?,
-            false => Replay::once(request),
-        };
-        loop {
-            self.stamp_attempt(replay.headers_mut());
-            let mut meter = self.meter.attempt(self.deadline);
-            meter.sent(replay.message_bytes());
-            sent.store(true, Ordering::Relaxed);
-            let repeatable = self.retries.remain() && replay.is_repeatable();
-            let failure = match self.attempt(replay.request(), repeatable).await {
-                Verdict::Answered(response) | Verdict::Open(response) => {
-                    self.route.throttle.success();
-                    return Ok((response, meter));
+                self.meter.fail(status.code(), Cause::of_failure(&status));
+                match self
+                    .slot
+                    .filter(|_| is_absence(&status))
+                    .and_then(|slot| slot.read())
+                {
+                    Some(response) => Ok(response),
+                    None => Err(status),
                 }
-                Verdict::Failed(failure) => failure,
-            };
-            let wait = if repeatable {
-                self.wait_after(&failure)
-            } else {
-                None
-            };
-            let Some(wait) = wait else {
-                return match failure.answer {
-                    Ok(response) => Ok((response, meter)),
-                    Err(status) => {
-                        meter.finish(failure.code);
-                        Err(status)
-                    }
-                };
-            };
-            meter.finish(failure.code);
-            self.meter.retry();
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Adds what differs from attempt to attempt.
-    fn stamp_attempt(&self, headers: &mut HeaderMap) {
-        headers.remove(GRPC_TIMEOUT);
-        if let Some(deadline) = self.deadline
-            && let Ok(value) = HeaderValue::from_str(&timeout::format(deadline.remaining()))
-        {
-            headers.insert(GRPC_TIMEOUT, value);
-        }
-        if self.retries.made() > 0 {
-            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.retries.made()));
-        }
-    }
-
-    /// One attempt, judged as far as a repetition could depend on it.
-    async fn attempt(&self, request: http::Request<Body>, repeatable: bool) -> Verdict {
-        let response = match self.route.peer.send(request).await {
-            Ok(response) => response,
-            Err(status) => return Failure::from(status).into(),
-        };
-        match by_headers(response) {
-            Verdict::Open(response) if repeatable => {
-                let streaming = self.method.is_some_and(|method| method.server_streaming);
-                by_body(response, streaming, self.route.peer.name()).await
             }
-            verdict => verdict,
         }
     }
+}
 
-    /// How long to wait before the next attempt; `None` when this failure is final.
-    fn wait_after(&mut self, failure: &Failure) -> Option<Duration> {
-        if failure.code == Code::Ok || !self.retries.cover(failure.code) {
-            return None;
-        }
-        self.route.throttle.failure();
-        if !self.route.throttle.allows() {
-            tracing::debug!(rpc.peer = self.route.peer.name(), "retries are throttled");
-            return None;
-        }
-        let wait = self.retries.next(failure.pushback)?;
-        // Rather this failure now than a passed deadline later.
-        if self
-            .deadline
-            .is_some_and(|deadline| deadline.remaining() <= wait)
-        {
-            return None;
-        }
-        tracing::debug!(
-            rpc.peer = self.route.peer.name(),
-            rpc.method = method_name(self.method),
-            rpc.status = code_name(failure.code),
-            rpc.attempt = self.retries.made() + 1,
-            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-            "trying again"
-        );
-        Some(wait)
-    }
+/// Whether the peer could not be asked.
+fn is_absence(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }

@@ -3,6 +3,7 @@
 //! The host sets it around each handler; calls made inside inherit from it. It does not follow
 //! `tokio::spawn`: whoever spawns and wants it wraps the future in [`scope`].
 
+use crate::chain::Chain;
 use crate::deadline::Deadline;
 use crate::trace::TraceContext;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct CallContext {
     pub trace: TraceContext,
     /// The workload that calls, as far as it is known.
     pub caller: Option<Arc<str>>,
+    /// What the call brings from further up.
+    pub chain: Chain,
 }
 
 impl CallContext {
@@ -31,6 +34,7 @@ impl CallContext {
             deadline: None,
             trace: TraceContext::root(),
             caller: None,
+            chain: Chain::default(),
         }
     }
 }

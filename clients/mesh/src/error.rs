@@ -1,5 +1,6 @@
 //! What a caller learns from a failed call.
 
+use crate::cause::Cause;
 use crate::metadata::RETRY_PUSHBACK_MS;
 use std::collections::HashMap;
 use std::error::Error;
@@ -8,52 +9,6 @@ use std::ops::Deref;
 use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-
-/// Why the mesh itself ended a call, when the peer did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Cause {
-    /// The deadline had passed before anything was sent.
-    #[error("the deadline passed before the call was sent")]
-    DeadlineBeforeSend,
-    /// The deadline passed while the peer had the call.
-    #[error("the deadline passed while waiting for the peer")]
-    DeadlineOnWire,
-    /// No connection could be made.
-    #[error("no connection to the peer could be made")]
-    Unreachable,
-    /// The connection broke while the call was out: it may or may not have been carried out.
-    #[error("the connection to the peer broke")]
-    ConnectionLost,
-    /// The peer reset the stream.
-    #[error("the peer reset the stream")]
-    Reset,
-    /// A message was larger than is allowed.
-    #[error("a message was too large")]
-    MessageTooLarge,
-}
-
-impl Cause {
-    /// The cause that the mesh attached to a status, when it made it.
-    #[must_use]
-    pub fn of(status: &Status) -> Option<Self> {
-        let mut next = status.source();
-        while let Some(error) = next {
-            if let Some(cause) = error.downcast_ref::<Self>() {
-                return Some(*cause);
-            }
-            next = error.source();
-        }
-        None
-    }
-
-    /// A status of the mesh's own making.
-    pub(crate) fn status(self, code: Code, message: impl Into<String>) -> Status {
-        let mut status = Status::new(code, message);
-        status.set_source(std::sync::Arc::new(self));
-        status
-    }
-}
 
 /// One field that the peer did not accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +42,8 @@ pub struct Failed {
     pub violations: Vec<FieldViolation>,
     /// When the peer asks to be called again.
     pub retry_after: Option<Duration>,
-    /// Why the mesh ended the call, when the peer did not.
-    pub cause: Option<Cause>,
+    /// What made it fail.
+    pub cause: Cause,
 }
 
 impl CallError {
@@ -163,7 +118,7 @@ impl From<Status> for CallError {
             metadata,
             violations,
             retry_after,
-            cause: Cause::of(&status),
+            cause: Cause::of_failure(&status),
         }))
     }
 }
@@ -227,6 +182,7 @@ mod tests {
 
         let error = CallError::from(status);
 
+        assert_eq!(error.cause, Cause::Refused);
         assert_eq!(error.code, Code::Internal);
         assert_eq!(error.reason, None);
         assert_eq!(error.to_string(), "Internal: broken");
@@ -238,7 +194,7 @@ mod tests {
 
         let error = CallError::from(status);
 
-        assert_eq!(error.cause, Some(Cause::Unreachable));
+        assert_eq!(error.cause, Cause::Unreachable);
         assert!(error.is_unavailable());
     }
 }

@@ -3,7 +3,7 @@
 //! tonic reports a lost connection as UNKNOWN or CANCELLED, depending on what else is linked. Here it is
 //! always UNAVAILABLE; only a stream that the peer reset on purpose says otherwise.
 
-use crate::error::Cause;
+use crate::cause::Cause;
 use crate::metadata::{GRPC_STATUS, GRPC_STATUS_DETAILS};
 use base64::Engine as _;
 use base64::alphabet;
@@ -24,7 +24,6 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The status for an error of the transport.
 pub(crate) fn classify(error: &(dyn Error + 'static), peer: &str) -> Status {
     let mut root = error;
-    let mut connecting = false;
     loop {
         if let Some(h2) = root.downcast_ref::<h2::Error>()
             && h2.is_reset()
@@ -32,21 +31,27 @@ pub(crate) fn classify(error: &(dyn Error + 'static), peer: &str) -> Status {
         {
             return reset(h2.reason(), peer);
         }
-        if root.is::<tonic::TimeoutExpired>() {
-            return Cause::DeadlineOnWire.status(Code::DeadlineExceeded, "deadline exceeded");
-        }
-        connecting |= root.is::<tonic::ConnectError>();
         match root.source() {
             Some(source) => root = source,
             None => break,
         }
     }
-    let (cause, what) = if connecting {
-        (Cause::Unreachable, "cannot be reached")
-    } else {
-        (Cause::ConnectionLost, "closed the connection")
-    };
-    cause.status(Code::Unavailable, format!("peer {peer} {what}: {root}"))
+    let message = format!("peer {peer} closed the connection: {root}");
+    Cause::ConnectionLost.status(Code::Unavailable, message)
+}
+
+/// Whether the peer certainly did nothing about the request: it refused the stream, or went away before it.
+pub(crate) fn is_unseen(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(h2) = error.downcast_ref::<h2::Error>() {
+            let refused = h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
+            // Only the streams above the last one that the peer names fail in this way.
+            return h2.is_remote() && (refused || h2.is_go_away());
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The same for an error out of a response body; what is not the transport's stays as it is.

@@ -1,14 +1,18 @@
 //! The peers of a workload, by name.
 
+use crate::budget::Budget;
+use crate::cache::Cache;
 use crate::call::{Route, run};
 use crate::metrics::PeerMetrics;
-use crate::peer::{MeshError, Peer, Tuning};
+use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Tcp};
 use crate::policy::PolicyTable;
 use crate::retry::Throttle;
+use crate::tuning::Tuning;
 use futures::future::BoxFuture;
 use http::HeaderValue;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tonic::Status;
@@ -21,12 +25,18 @@ pub struct Mesh {
 }
 
 /// Collects what a [`Mesh`] needs.
-#[derive(Debug)]
 pub struct MeshBuilder {
     policies: PolicyTable,
     caller: Option<String>,
-    peers: Vec<(String, String)>,
+    peers: Vec<(String, Place)>,
     tuning: Tuning,
+    connect: Arc<dyn Connect>,
+}
+
+/// Where a peer is, as it was configured.
+enum Place {
+    Addresses(String),
+    Resolver(Arc<dyn Resolve>),
 }
 
 /// What the mesh knows of its peers, for the admin port.
@@ -34,10 +44,21 @@ pub struct MeshBuilder {
 pub struct PeerState {
     /// The name by which the workload calls it.
     pub name: String,
-    /// Where its replicas are.
-    pub addresses: Vec<String>,
-    /// What is left of the retry tokens; retries stop at five.
+    /// What is known of each of its replicas.
+    pub replicas: Vec<ReplicaState>,
+    /// What is left of the retry tokens; retries stop at half of a full bucket of a thousand.
     pub retry_tokens: f64,
+}
+
+impl fmt::Debug for MeshBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peers: Vec<_> = self.peers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("MeshBuilder")
+            .field("caller", &self.caller)
+            .field("peers", &peers)
+            .field("tuning", &self.tuning)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Mesh {
@@ -49,6 +70,7 @@ impl Mesh {
             caller: None,
             peers: Vec::new(),
             tuning: Tuning::default(),
+            connect: Arc::new(Tcp),
         }
     }
 
@@ -73,7 +95,7 @@ impl Mesh {
             .values()
             .map(|route| PeerState {
                 name: route.peer.name().to_owned(),
-                addresses: route.peer.addresses().map(str::to_owned).collect(),
+                replicas: route.peer.replicas(),
                 retry_tokens: route.throttle.left(),
             })
             .collect()
@@ -88,10 +110,27 @@ impl MeshBuilder {
         self
     }
 
-    /// A peer and its addresses: `http://HOST:PORT`, several with commas.
+    /// A peer and its addresses: `http://HOST:PORT`, several with commas, or `dns:///NAME:PORT`, which is
+    /// looked up again and again.
     #[must_use]
     pub fn peer(mut self, name: &str, addresses: &str) -> Self {
-        self.peers.push((name.to_owned(), addresses.to_owned()));
+        let place = Place::Addresses(addresses.to_owned());
+        self.peers.push((name.to_owned(), place));
+        self
+    }
+
+    /// A peer whose replicas are where this says.
+    #[must_use]
+    pub fn peer_at(mut self, name: &str, resolver: Arc<dyn Resolve>) -> Self {
+        self.peers
+            .push((name.to_owned(), Place::Resolver(resolver)));
+        self
+    }
+
+    /// Another way to connect than plain TCP.
+    #[must_use]
+    pub fn connect(mut self, connect: Arc<dyn Connect>) -> Self {
+        self.connect = connect;
         self
     }
 
@@ -112,14 +151,21 @@ impl MeshBuilder {
             .caller
             .and_then(|name| HeaderValue::try_from(name).ok());
         let mut routes = BTreeMap::new();
-        for (name, addresses) in self.peers {
-            let peer = Arc::new(Peer::new(&name, &addresses, &self.tuning)?);
+        for (name, place) in self.peers {
+            let target = match place {
+                Place::Addresses(addresses) => Target::parse(&name, &addresses)?,
+                Place::Resolver(resolver) => Target::Resolved(resolver, None),
+            };
+            let shared_name = Arc::from(name.as_str());
+            let peer = Peer::new(&shared_name, target, &self.tuning, &self.connect);
             let route = Route {
-                metrics: PeerMetrics::new(self.policies, &Arc::from(name.as_str())),
-                peer,
+                metrics: PeerMetrics::new(self.policies, &shared_name),
+                peer: Arc::new(peer),
                 policies: self.policies,
                 caller: caller.clone(),
                 throttle: Throttle::new(),
+                budget: Budget::new(),
+                cache: Cache::new(),
             };
             routes.insert(name, Arc::new(route));
         }

@@ -1,5 +1,6 @@
 //! What the caller's half counts, under the names of gRPC's metrics design (A66, A96).
 
+use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::policy::{MethodPolicy, PolicyTable};
 use metrics::{Counter, Histogram, Label, counter, histogram};
@@ -119,6 +120,14 @@ pub fn describe() {
         "grpc.client.call.retries",
         "Retries made by each call that made any"
     );
+    describe_histogram!(
+        "grpc.client.call.transparent_retries",
+        "Requests sent again because the peer never saw them, by each call that had any"
+    );
+    describe_counter!(
+        "cleave.client.call.failures",
+        "Calls that failed, by what made them fail"
+    );
 }
 
 /// What is recorded of one method towards one peer; each metric is looked up once.
@@ -128,6 +137,8 @@ pub(crate) struct MethodMetrics {
     target: Arc<str>,
     started: OnceLock<Counter>,
     retries: OnceLock<Histogram>,
+    transparent: OnceLock<Histogram>,
+    failures: [OnceLock<Counter>; Cause::ALL.len()],
     calls: ByStatus<Histogram>,
     attempts: ByStatus<AttemptMetrics>,
 }
@@ -147,6 +158,8 @@ impl MethodMetrics {
             target,
             started: OnceLock::new(),
             retries: OnceLock::new(),
+            transparent: OnceLock::new(),
+            failures: std::array::from_fn(|_| OnceLock::new()),
             calls: ByStatus::default(),
             attempts: ByStatus::default(),
         }
@@ -163,6 +176,19 @@ impl MethodMetrics {
         let mut labels = self.labels();
         labels.push(Label::from_static_parts("grpc.status", code_name(code)));
         labels
+    }
+
+    fn failure(&self, cause: Cause) {
+        let index = Cause::ALL.iter().position(|known| *known == cause);
+        let Some(failures) = index.and_then(|index| self.failures.get(index)) else {
+            return;
+        };
+        let make = || {
+            let mut labels = self.labels();
+            labels.push(Label::from_static_parts("cause", cause.name()));
+            counter!("cleave.client.call.failures", labels)
+        };
+        failures.get_or_init(make).increment(1);
     }
 
     fn attempt(&self, code: Code) -> &AttemptMetrics {
@@ -204,6 +230,7 @@ impl PeerMetrics {
             metrics: Arc::clone(known.unwrap_or(&self.other)),
             start: Instant::now(),
             retries: 0,
+            transparent: 0,
             done: false,
         }
     }
@@ -215,10 +242,32 @@ pub(crate) struct CallMeter {
     metrics: Arc<MethodMetrics>,
     start: Instant,
     retries: u32,
+    transparent: u32,
     done: bool,
 }
 
 impl CallMeter {
+    /// The request is sent again because the peer never saw it.
+    pub(crate) fn transparent_retry(&mut self) {
+        self.transparent += 1;
+    }
+
+    /// The call failed for good.
+    pub(crate) fn fail(&mut self, code: Code, cause: Cause) {
+        if !self.done {
+            self.metrics.failure(cause);
+            tracing::debug!(
+                rpc.method = self.metrics.method,
+                rpc.peer = &*self.metrics.target,
+                rpc.status = code_name(code),
+                rpc.cause = cause.name(),
+                "call failed"
+            );
+            tracing::Span::current().record("rpc.cause", cause.name());
+        }
+        self.finish(code);
+    }
+
     /// Another attempt begins.
     pub(crate) fn retry(&mut self) {
         self.retries += 1;
@@ -249,6 +298,11 @@ impl CallMeter {
         if self.retries > 0 {
             let retries = || histogram!("grpc.client.call.retries", metrics.labels());
             metrics.retries.get_or_init(retries).record(self.retries);
+        }
+        if self.transparent > 0 {
+            let again = || histogram!("grpc.client.call.transparent_retries", metrics.labels());
+            let again = metrics.transparent.get_or_init(again);
+            again.record(self.transparent);
         }
     }
 }

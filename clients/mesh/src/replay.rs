@@ -49,9 +49,24 @@ impl Replay {
         matches!(self.body, Some(Kept::Whole(_)))
     }
 
+    /// The request came back unsent.
+    pub(crate) fn give_back(&mut self, request: http::Request<Body>) {
+        if self.body.is_none() {
+            self.body = Some(Kept::Once(request.into_body()));
+        }
+    }
+
     /// The headers of the next attempt.
     pub(crate) fn headers_mut(&mut self) -> &mut http::HeaderMap {
         &mut self.parts.headers
+    }
+
+    /// All of the body, when it was kept.
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        match &self.body {
+            Some(Kept::Whole(bytes)) => Some(bytes.clone()),
+            Some(Kept::Once(_)) | None => None,
+        }
     }
 
     /// The bytes of messages in the body, when they are known.

@@ -14,8 +14,9 @@ const JITTER_PERCENT: std::ops::RangeInclusive<u32> = 80..=120;
 
 /// Tokens are counted in thousandths.
 const TOKEN: i64 = 1_000;
-/// A full bucket.
-const MAX_TOKENS: i64 = 10 * TOKEN;
+/// A full bucket: large enough for all that one replica of a busy peer takes down with it. What bounds the
+/// repetitions towards a peer of which nothing is left is the budget.
+const MAX_TOKENS: i64 = 1_000 * TOKEN;
 /// What a success puts back.
 const REFUND: i64 = TOKEN / 10;
 
@@ -95,12 +96,15 @@ pub(crate) struct Retries {
     policy: Option<&'static RetryPolicy>,
     made: u32,
     backoff: Duration,
+    forbidden: bool,
 }
 
 impl Retries {
     /// What the method's policy allows; nothing when a repetition might do harm.
-    pub(crate) fn of(method: Option<&'static MethodPolicy>) -> Self {
+    /// Nor when a caller further up repeats the whole.
+    pub(crate) fn of(method: Option<&'static MethodPolicy>, repeated_above: bool) -> Self {
         let policy = method
+            .filter(|_| !repeated_above)
             .filter(|method| method.idempotency.is_repeatable() && !method.client_streaming)
             .and_then(|method| method.retry.as_ref());
         let backoff = policy.map_or(Duration::ZERO, |policy| policy.initial_backoff);
@@ -108,7 +112,13 @@ impl Retries {
             policy,
             made: 0,
             backoff,
+            forbidden: repeated_above,
         }
+    }
+
+    /// Whether a caller further up repeats the call, so that nobody else may.
+    pub(crate) const fn are_forbidden(&self) -> bool {
+        self.forbidden
     }
 
     /// The number of attempts that preceded the current one.
@@ -178,7 +188,7 @@ mod tests {
 
     #[test]
     fn waits_grow_up_to_the_limit_and_attempts_end() {
-        let mut retries = Retries::of(Some(&READ));
+        let mut retries = Retries::of(Some(&READ), false);
         let within = |wait: Duration, millis: u64| {
             let base = Duration::from_millis(millis);
             assert!(
@@ -195,10 +205,10 @@ mod tests {
 
     #[test]
     fn a_method_that_promises_nothing_is_never_repeated() {
-        let mut retries = Retries::of(Some(&WRITE));
+        let mut retries = Retries::of(Some(&WRITE), false);
         assert!(!retries.remain());
         assert_eq!(retries.next(None), None);
-        assert!(!Retries::of(None).remain());
+        assert!(!Retries::of(None, false).remain());
     }
 
     #[test]
@@ -210,15 +220,15 @@ mod tests {
         assert_eq!(header("-1"), Some(Pushback::Never));
         assert_eq!(header("soon"), Some(Pushback::Never));
 
-        let exact = Retries::of(Some(&READ)).next(header("7"));
+        let exact = Retries::of(Some(&READ), false).next(header("7"));
         assert_eq!(exact, Some(Duration::from_millis(7)));
-        assert_eq!(Retries::of(Some(&READ)).next(header("-1")), None);
+        assert_eq!(Retries::of(Some(&READ), false).next(header("-1")), None);
     }
 
     #[test]
     fn a_peer_that_mostly_fails_is_not_asked_again() {
         let throttle = Throttle::new();
-        for _ in 0..4 {
+        for _ in 0..499 {
             throttle.failure();
         }
         assert!(throttle.allows());

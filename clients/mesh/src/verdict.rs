@@ -3,6 +3,8 @@
 //! A server may say so in the headers (trailers only), or in real trailers after them. Nothing of the
 //! answer is lost: what was read is put back in front of the rest.
 
+use crate::attempt::Attempt;
+use crate::cause::Cause;
 use crate::failure;
 use crate::retry::Pushback;
 use bytes::Bytes;
@@ -33,6 +35,10 @@ pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) pushback: Option<Pushback>,
     pub(crate) answer: Result<http::Response<Body>, Status>,
+    /// The trailers, when it was they that told.
+    pub(crate) trailers: Option<HeaderMap>,
+    /// The peer certainly did nothing about the request.
+    pub(crate) unseen: bool,
 }
 
 impl From<Status> for Failure {
@@ -42,13 +48,30 @@ impl From<Status> for Failure {
             code: status.code(),
             pushback,
             answer: Err(status),
+            trailers: None,
+            unseen: false,
         }
     }
 }
 
+impl Failure {
+    /// The failure as a status, with a cause other than the peer's answer.
+    pub(crate) fn into_status(self, cause: Cause) -> Status {
+        let told = match self.answer {
+            Err(status) => Some(status),
+            Ok(response) => {
+                let trailers = self.trailers.as_ref().unwrap_or(response.headers());
+                Status::from_header_map(trailers)
+            }
+        };
+        cause.of_this(told.unwrap_or_else(|| Status::new(self.code, "")))
+    }
+}
+
 /// Judges by the headers alone.
-pub(crate) fn by_headers(mut response: http::Response<Body>) -> Verdict {
+pub(crate) fn by_headers(mut response: http::Response<Body>, attempt: &mut Attempt) -> Verdict {
     failure::mend(response.headers_mut());
+    attempt.headers(response.headers());
     let code =
         failure::code_in(response.headers()).or_else(|| failure::code_of_http(response.status()));
     match code {
@@ -64,6 +87,7 @@ pub(crate) async fn by_body(
     response: http::Response<Body>,
     server_streaming: bool,
     peer: &str,
+    attempt: &mut Attempt,
 ) -> Verdict {
     let (parts, mut rest) = response.into_parts();
     let mut front = VecDeque::new();
@@ -77,16 +101,18 @@ pub(crate) async fn by_body(
         match frame.into_trailers() {
             Ok(mut trailers) => {
                 failure::mend(&mut trailers);
+                attempt.trailers(&trailers);
                 let code = failure::code_in(&trailers).unwrap_or(Code::Unknown);
-                let pushback = Pushback::in_headers(&trailers);
+                let told = (code != Code::Ok).then(|| trailers.clone());
                 front.push_back(Frame::trailers(trailers));
                 let response = http::Response::from_parts(parts, Held::body(front, None));
-                return match code {
-                    Code::Ok => Verdict::Answered(response),
-                    code => Verdict::Failed(failed(code, pushback, response)),
+                return match told {
+                    None => Verdict::Answered(response),
+                    Some(told) => Verdict::Failed(failed(code, Some(told), response)),
                 };
             }
             Err(data) => {
+                attempt.data();
                 held += data.data_ref().map_or(0, Bytes::len);
                 front.push_back(data);
                 if held > 0 && (server_streaming || held > MAX_HELD_BYTES) {
@@ -107,12 +133,14 @@ impl From<Failure> for Verdict {
     }
 }
 
-fn failed(code: Code, trailers: Option<Pushback>, response: http::Response<Body>) -> Failure {
-    let pushback = trailers.or_else(|| Pushback::in_headers(response.headers()));
+fn failed(code: Code, trailers: Option<HeaderMap>, response: http::Response<Body>) -> Failure {
+    let told = trailers.as_ref().unwrap_or(response.headers());
     Failure {
         code,
-        pushback,
+        pushback: Pushback::in_headers(told),
         answer: Ok(response),
+        trailers,
+        unseen: false,
     }
 }
 

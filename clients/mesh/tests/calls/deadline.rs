@@ -38,7 +38,7 @@ async fn a_peer_that_never_answers_is_left_at_the_deadline() {
     );
 
     assert_eq!(error.code, Code::DeadlineExceeded);
-    assert_eq!(error.cause, Some(Cause::DeadlineOnWire));
+    assert_eq!(error.cause, Cause::DeadlineOnWire);
     left.notified().await;
     let told = peer.attempts()[0]["grpc-timeout"].clone();
     let told = timeout::parse(told.as_bytes()).expect("a timeout");
@@ -125,6 +125,6 @@ async fn a_call_made_after_the_deadline_is_not_sent() {
 
     let error = CallError::from(status.expect_err("expired"));
     assert_eq!(error.code, Code::DeadlineExceeded);
-    assert_eq!(error.cause, Some(Cause::DeadlineBeforeSend));
+    assert_eq!(error.cause, Cause::DeadlineBeforeSend);
     assert!(peer.attempts().is_empty());
 }

@@ -20,7 +20,7 @@ async fn nobody_there_is_unavailable() {
 
     assert_eq!(
         (error.code, error.cause),
-        (Code::Unavailable, Some(Cause::Unreachable))
+        (Code::Unavailable, Cause::Unreachable)
     );
     assert!(error.message.contains("script"), "{error}");
 }
@@ -73,7 +73,7 @@ async fn an_answer_beyond_the_limit_is_refused() {
 
     assert_eq!(
         (error.code, error.cause),
-        (Code::ResourceExhausted, Some(Cause::MessageTooLarge))
+        (Code::ResourceExhausted, Cause::MessageTooLarge)
     );
 }
 

@@ -1,6 +1,14 @@
-//! Calls over real sockets, against a peer that does what each test tells it.
+//! Calls over real sockets, against peers that do what each test tells them.
 
+mod cache;
+mod chain;
+mod choice;
 mod deadline;
 mod failure;
+mod fleet;
+mod hedging;
+mod names;
 mod peer;
+mod proxy;
+mod replica;
 mod retry;

@@ -1,7 +1,9 @@
 //! A peer that follows a script, and the client that calls it.
 
 use bytes::Bytes;
-use cleave_mesh::policy::{Code, Idempotency, MethodPolicy, PolicyTable, RetryPolicy};
+use cleave_mesh::policy::{
+    Code, HedgingPolicy, Idempotency, MethodPolicy, OnUnavailable, PolicyTable, RetryPolicy,
+};
 use cleave_mesh::{Mesh, MeshChannel};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -29,7 +31,30 @@ const RETRY: Option<RetryPolicy> = Some(RetryPolicy {
 });
 
 /// The contract of the scripted peer.
-static POLICIES: PolicyTable = PolicyTable::new(&[
+pub(crate) static POLICIES: PolicyTable = PolicyTable::new(&[
+    MethodPolicy {
+        on_unavailable: OnUnavailable::Cache {
+            max_age: Duration::from_millis(50),
+        },
+        ..MethodPolicy::new("/test.Script/Fleeting")
+    },
+    MethodPolicy {
+        timeout: Some(Duration::from_secs(20)),
+        hedging: Some(HedgingPolicy {
+            max_attempts: 2,
+            delay: Duration::from_millis(20),
+            non_fatal_codes: &[Code::Unavailable],
+        }),
+        idempotency: Idempotency::NoSideEffects,
+        ..MethodPolicy::new("/test.Script/Hedged")
+    },
+    MethodPolicy {
+        on_unavailable: OnUnavailable::Cache {
+            max_age: Duration::from_secs(60),
+        },
+        idempotency: Idempotency::NoSideEffects,
+        ..MethodPolicy::new("/test.Script/Kept")
+    },
     MethodPolicy {
         timeout: Some(Duration::from_secs(20)),
         retry: RETRY,
@@ -150,13 +175,22 @@ pub(crate) async fn call(
     method: &str,
     request: tonic::Request<String>,
 ) -> Result<String, Status> {
+    full(channel, method, request)
+        .await
+        .map(tonic::Response::into_inner)
+}
+
+/// The same with all that comes with the answer.
+pub(crate) async fn full(
+    channel: &MeshChannel,
+    method: &str,
+    request: tonic::Request<String>,
+) -> Result<tonic::Response<String>, Status> {
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     let path = format!("/test.Script/{method}").try_into().expect("path");
     let codec = ProstCodec::<String, String>::default();
     grpc.ready().await?;
-    grpc.unary(request, path, codec)
-        .await
-        .map(tonic::Response::into_inner)
+    grpc.unary(request, path, codec).await
 }
 
 /// Opens a server stream.

@@ -1,9 +1,9 @@
 //! What a call's headers must be before anything else looks at them.
 
-use cleave_mesh::TraceContext;
 use cleave_mesh::context::CallContext;
 use cleave_mesh::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use cleave_mesh::timeout;
+use cleave_mesh::{Chain, TraceContext};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,7 @@ pub(super) fn context(headers: &HeaderMap) -> CallContext {
         deadline: None,
         trace,
         caller: caller.map(Arc::from),
+        chain: Chain::read(headers),
     }
 }
 

@@ -1,0 +1,159 @@
+//! One HTTP/2 connection and the streams taken on it.
+
+use super::connect::{Connect, Overheard, Phase};
+use crate::tuning::Tuning;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::watch;
+use tonic::body::Body;
+
+/// How many streams are opened before the peer has said how many it allows.
+const INITIAL_STREAMS: usize = 100;
+
+/// Why no connection came about.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum DialError {
+    /// The network refused.
+    #[error("{0}")]
+    Network(Arc<std::io::Error>),
+    /// What answered went away, or does not speak HTTP/2.
+    #[error("the connection ended before HTTP/2 was spoken on it")]
+    NotHttp2,
+    /// It took too long.
+    #[error("no answer in time")]
+    Slow,
+}
+
+/// One HTTP/2 connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sender: SendRequest<Body>,
+    taken: AtomicUsize,
+    max_streams: Arc<AtomicUsize>,
+    closing: AtomicBool,
+}
+
+/// Tells when a connection takes no further calls.
+pub(super) struct Closing(watch::Receiver<Phase>);
+
+impl Connection {
+    /// Makes a connection; complete once the peer has spoken HTTP/2. Must run on the runtime that is to
+    /// drive the connection.
+    pub(super) async fn dial(
+        address: &str,
+        connect: &dyn Connect,
+        tuning: &Tuning,
+    ) -> Result<(Self, Closing), DialError> {
+        let dialing = Self::open(address, connect, tuning);
+        tokio::time::timeout(tuning.connect_timeout, dialing)
+            .await
+            .unwrap_or(Err(DialError::Slow))
+    }
+
+    async fn open(
+        address: &str,
+        connect: &dyn Connect,
+        tuning: &Tuning,
+    ) -> Result<(Self, Closing), DialError> {
+        let io = connect
+            .connect(address)
+            .await
+            .map_err(|error| DialError::Network(Arc::new(error)))?;
+        let (phase, mut heard) = watch::channel(Phase::Opening);
+        let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
+        let io = Overheard::new(io, phase, Arc::clone(&max_streams));
+        let (sender, connection) = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(tuning.keepalive_interval)
+            .keep_alive_timeout(tuning.keepalive_timeout)
+            .keep_alive_while_idle(true)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|_| DialError::NotHttp2)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+        heard
+            .wait_for(|phase| *phase != Phase::Opening)
+            .await
+            .map_err(|_| DialError::NotHttp2)?;
+        let connection = Self {
+            sender,
+            taken: AtomicUsize::new(0),
+            max_streams,
+            closing: AtomicBool::new(false),
+        };
+        Ok((connection, Closing(heard)))
+    }
+
+    /// Whether calls may be sent on it.
+    pub(super) fn is_open(&self) -> bool {
+        !self.closing.load(Ordering::Relaxed) && !self.sender.is_closed()
+    }
+
+    /// No further calls are to be sent on it.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// The streams in use.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether another stream may be opened.
+    pub(super) fn has_room(&self) -> bool {
+        self.is_open() && self.taken() < self.max_streams.load(Ordering::Relaxed)
+    }
+
+    /// Takes a stream; given back when the [`Stream`] is dropped.
+    pub(super) fn take(self: &Arc<Self>) -> Option<Stream> {
+        if !self.is_open() {
+            return None;
+        }
+        let limit = self.max_streams.load(Ordering::Relaxed);
+        let more = |taken: usize| (taken < limit).then_some(taken + 1);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
+        Some(Stream {
+            connection: Arc::clone(self),
+        })
+    }
+}
+
+impl Closing {
+    /// Resolves once the connection takes no further calls.
+    pub(super) async fn closed(mut self) {
+        // An error means that the bytes are gone altogether.
+        let _ = self.0.wait_for(|phase| *phase == Phase::GoingAway).await;
+    }
+}
+
+/// A stream that was taken on a connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    connection: Arc<Connection>,
+}
+
+impl Stream {
+    /// What requests are sent with.
+    pub(super) fn sender(&self) -> SendRequest<Body> {
+        self.connection.sender.clone()
+    }
+
+    /// The connection takes no further calls.
+    pub(super) fn connection_is_closing(&self) {
+        self.connection.close();
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.connection.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,265 @@
+//! One replica: its connections, its state, and what is known of it.
+
+use super::breaker::{Breaker, Change, Outcome};
+use super::connection::{Connection, DialError, Stream};
+use super::load::Load;
+use super::shared::Shared;
+use arc_swap::ArcSwap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How willingly a replica is chosen, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Nothing speaks against it.
+    Good,
+    /// It says itself that it does not serve: not yet, or not any more.
+    Unwilling,
+    /// Its failures added up.
+    Ejected,
+}
+
+/// One replica.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// What is dialed, `HOST:PORT`.
+    pub(super) address: Arc<str>,
+    /// What requests name as their authority.
+    pub(super) authority: http::uri::Authority,
+    pub(super) load: Load,
+    pub(super) breaker: Breaker,
+    pub(super) stop: CancellationToken,
+    /// A connection, or another one, is wanted.
+    pub(super) wanted: Notify,
+    /// Calls fail for want of a connection.
+    pub(super) demanded: Notify,
+    pub(super) shared: Arc<Shared>,
+    connections: ArcSwap<Vec<Arc<Connection>>>,
+    /// Its own health service says that it serves, or does not exist.
+    serving: AtomicBool,
+    /// It said with an answer that it is on its way out.
+    draining: AtomicBool,
+    /// The last attempt to connect failed.
+    failing: AtomicBool,
+    /// When it did.
+    failed_at: AtomicU64,
+    last_error: Mutex<Option<DialError>>,
+    last_used: AtomicU64,
+    calls: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Endpoint {
+    /// A replica that nothing is known of.
+    pub(super) fn new(
+        address: Arc<str>,
+        authority: http::uri::Authority,
+        shared: Arc<Shared>,
+        stop: CancellationToken,
+    ) -> Self {
+        let tuning = &shared.tuning;
+        Self {
+            address,
+            authority,
+            load: Load::new(shared.seed(), tuning.decay),
+            breaker: Breaker::new(tuning.first_ejection, tuning.max_ejection),
+            stop,
+            wanted: Notify::new(),
+            demanded: Notify::new(),
+            connections: ArcSwap::default(),
+            serving: AtomicBool::new(!tuning.watch_health),
+            draining: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+            failed_at: AtomicU64::new(0),
+            last_error: Mutex::new(None),
+            last_used: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            shared,
+        }
+    }
+
+    /// How willingly it is chosen, connected or not.
+    pub(super) fn rank(&self) -> Rank {
+        if self.breaker.is_ejected() {
+            Rank::Ejected
+        } else if !self.serving.load(Ordering::Relaxed) || self.draining.load(Ordering::Relaxed) {
+            Rank::Unwilling
+        } else {
+            Rank::Good
+        }
+    }
+
+    /// Whether a stream can be had at once. Asks for a connection when there is none, and for another one
+    /// when the streams of all are taken.
+    pub(super) fn has_room(&self) -> bool {
+        let room = self.connections.load().iter().any(|one| one.has_room());
+        if !room {
+            self.wanted.notify_one();
+        }
+        room
+    }
+
+    /// Takes a stream on the connection that has the fewest.
+    pub(super) fn take(&self, now: Instant) -> Option<Stream> {
+        let connections = self.connections.load();
+        let open = connections.iter().filter(|one| one.has_room());
+        let stream = open.min_by_key(|one| one.taken())?.take()?;
+        self.last_used
+            .store(self.shared.millis(now), Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Some(stream)
+    }
+
+    /// Whether a call was made recently enough to keep a connection for the next one.
+    pub(super) fn is_in_use(&self) -> bool {
+        let used = self.last_used.load(Ordering::Relaxed);
+        let idle = self.shared.millis(Instant::now()).saturating_sub(used);
+        Duration::from_millis(idle) < self.shared.tuning.idle_after
+    }
+
+    /// Whether the driver should make a connection: there is none, or all are full and more are allowed.
+    pub(super) fn lacks_connection(&self) -> bool {
+        let connections = self.connections.load();
+        connections.len() < self.shared.tuning.max_connections
+            && !connections.iter().any(|one| one.has_room())
+    }
+
+    /// Whether calls may wait for it: the last attempt to connect did not fail.
+    pub(super) fn is_hopeful(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed) && !self.stop.is_cancelled()
+    }
+
+    /// Whether a call that asked at `since` may yet see an attempt to connect: the last one failed before,
+    /// and was told so at once. Silence is waited for by nobody twice.
+    pub(super) fn is_worth_a_try(&self, since: Instant) -> bool {
+        let fast = !matches!(*self.error(), Some(DialError::Slow));
+        let before = self.failed_at.load(Ordering::Relaxed) <= self.shared.millis(since);
+        fast && before && !self.stop.is_cancelled()
+    }
+
+    /// Whether it has a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connections.load().iter().any(|one| one.is_open())
+    }
+
+    /// A connection was made.
+    pub(super) fn connected(&self, connection: &Arc<Connection>) {
+        let first = self.connections.load().is_empty();
+        self.connections.rcu(|old| {
+            let mut new = Vec::clone(old);
+            new.push(Arc::clone(connection));
+            new
+        });
+        self.failing.store(false, Ordering::Relaxed);
+        if first {
+            // Whoever listens is not on its way out any more.
+            self.draining.store(false, Ordering::Relaxed);
+            let unknown = self.shared.tuning.watch_health;
+            self.serving.store(!unknown, Ordering::Relaxed);
+        }
+        self.shared.change();
+    }
+
+    /// A connection takes no further calls.
+    pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
+        connection.close();
+        self.connections.rcu(|old| {
+            let others = old.iter().filter(|one| !Arc::ptr_eq(one, connection));
+            others.cloned().collect::<Vec<_>>()
+        });
+        self.shared.change();
+    }
+
+    /// No connection could be made.
+    pub(super) fn dial_failed(&self, error: DialError) {
+        *self.error() = Some(error);
+        let now = self.shared.millis(Instant::now());
+        self.failed_at.store(now, Ordering::Relaxed);
+        self.failing.store(true, Ordering::Relaxed);
+        self.shared.doubted.notify_one();
+        self.shared.change();
+    }
+
+    /// Why the last attempt to connect failed.
+    pub(super) fn last_error(&self) -> Option<DialError> {
+        self.error().clone()
+    }
+
+    /// What its health service says.
+    pub(super) fn health(&self, serving: bool) {
+        if self.serving.swap(serving, Ordering::Relaxed) != serving {
+            tracing::info!(
+                rpc.peer = &*self.shared.peer,
+                endpoint = &*self.address,
+                serving,
+                "health of a replica changed"
+            );
+            self.shared.change();
+        }
+    }
+
+    /// It said with an answer that it is on its way out.
+    pub(super) fn hint_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// A call ended so.
+    pub(super) fn finished(&self, outcome: Outcome, probe: bool) {
+        if outcome == Outcome::Bad {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        let now = Instant::now();
+        match self.breaker.record(outcome, probe, now) {
+            None => return,
+            Some(Change::Ejected) => tracing::warn!(
+                rpc.peer = &*self.shared.peer,
+                endpoint = &*self.address,
+                "replica ejected"
+            ),
+            Some(Change::Readmitted) => {
+                self.load.reset(self.shared.seed(), now);
+                tracing::info!(
+                    rpc.peer = &*self.shared.peer,
+                    endpoint = &*self.address,
+                    "replica readmitted"
+                );
+            }
+        }
+        self.shared.change();
+    }
+
+    /// Calls sent to it, and how many of them failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (of(&self.calls), of(&self.failures))
+    }
+
+    /// One word for the admin port.
+    pub(super) fn state(&self) -> &'static str {
+        let draining = self.draining.load(Ordering::Relaxed) || self.stop.is_cancelled();
+        match (self.is_connected(), self.breaker.is_ejected()) {
+            _ if draining => "draining",
+            (true, true) => "ejected",
+            (true, false) if !self.serving.load(Ordering::Relaxed) => "not serving",
+            (true, false) => "ready",
+            (false, _) if self.failing.load(Ordering::Relaxed) => "unreachable",
+            (false, _) => "idle",
+        }
+    }
+
+    /// The number of its connections.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load().len()
+    }
+
+    fn error(&self) -> std::sync::MutexGuard<'_, Option<DialError>> {
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,119 @@
+//! Follows the HTTP/2 frames that a peer sends, for what the HTTP library does not tell: that the peer has
+//! spoken at all, how many streams it allows, and that it is going away.
+
+/// Length, type, flags and stream go before each frame.
+const HEADER: usize = 9;
+/// The frame that opens a connection and carries limits.
+const SETTINGS: u8 = 4;
+/// The frame that announces the end of a connection.
+const GOAWAY: u8 = 7;
+/// A setting is a name of two bytes and a value of four.
+const SETTING: usize = 6;
+/// The setting that limits the streams open at once.
+const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
+
+/// What was learned from a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The peer speaks HTTP/2.
+    Settings,
+    /// So many streams may be open at once.
+    MaxStreams(u32),
+    /// The connection takes no further calls.
+    GoAway,
+}
+
+/// Follows the frames of one connection.
+#[derive(Debug, Default)]
+pub(super) struct FrameSpy {
+    header: [u8; HEADER],
+    header_filled: usize,
+    payload_left: usize,
+    setting: [u8; SETTING],
+    setting_filled: usize,
+}
+
+impl FrameSpy {
+    /// Takes note of the next piece of the stream, wherever it was cut.
+    pub(super) fn push(&mut self, mut piece: &[u8], mut tell: impl FnMut(Word)) {
+        while !piece.is_empty() {
+            if self.payload_left > 0 {
+                let (payload, rest) = piece.split_at(self.payload_left.min(piece.len()));
+                self.payload_left -= payload.len();
+                piece = rest;
+                if self.header[3] == SETTINGS {
+                    self.settings(payload, &mut tell);
+                }
+                continue;
+            }
+            let step = (HEADER - self.header_filled).min(piece.len());
+            self.header[self.header_filled..self.header_filled + step]
+                .copy_from_slice(&piece[..step]);
+            self.header_filled += step;
+            piece = &piece[step..];
+            if self.header_filled == HEADER {
+                self.begin_frame(&mut tell);
+            }
+        }
+    }
+
+    fn begin_frame(&mut self, tell: &mut impl FnMut(Word)) {
+        let [a, b, c, kind, ..] = self.header;
+        let length = u32::from_be_bytes([0, a, b, c]);
+        self.header_filled = 0;
+        self.setting_filled = 0;
+        self.payload_left = usize::try_from(length).unwrap_or(usize::MAX);
+        match kind {
+            SETTINGS => tell(Word::Settings),
+            GOAWAY => tell(Word::GoAway),
+            _ => {}
+        }
+    }
+
+    fn settings(&mut self, payload: &[u8], tell: &mut impl FnMut(Word)) {
+        for byte in payload {
+            self.setting[self.setting_filled] = *byte;
+            self.setting_filled += 1;
+            if self.setting_filled < SETTING {
+                continue;
+            }
+            self.setting_filled = 0;
+            let [n0, n1, a, b, c, d] = self.setting;
+            if [n0, n1] == MAX_CONCURRENT_STREAMS {
+                tell(Word::MaxStreams(u32::from_be_bytes([a, b, c, d])));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        let mut frame = vec![length[1], length[2], length[3], kind, 0, 0, 0, 0, 0];
+        frame.extend(payload);
+        frame
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_followed_however_the_stream_is_cut(cut in 1_usize..40, noise in 0_usize..300) {
+            let limits = [0, 1, 0, 0, 16, 0, 0, 3, 0, 0, 0, 250];
+            let stream = [
+                frame(SETTINGS, &limits),
+                frame(0, &vec![GOAWAY; noise]),
+                frame(GOAWAY, &[0; 8]),
+            ]
+            .concat();
+            let mut spy = FrameSpy::default();
+            let mut words = Vec::new();
+            for piece in stream.chunks(cut) {
+                spy.push(piece, |word| words.push(word));
+            }
+            prop_assert_eq!(words, [Word::Settings, Word::MaxStreams(250), Word::GoAway]);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The replicas of one peer.
+//!
+//! The seam behind which discovery, balancing and the connections themselves live: a call takes a
+//! [`Ticket`] to one replica and sends its request there.
+
+mod breaker;
+mod connect;
+mod connection;
+mod dialer;
+mod discovery;
+mod dns;
+mod endpoint;
+mod follow;
+mod frames;
+mod health;
+mod load;
+mod pick;
+mod send;
+mod shared;
+mod state;
+mod target;
+mod ticket;
+
+pub use connect::{BoxIo, Connect, Io};
+pub use discovery::{Resolve, ResolveError, Resolved};
+pub use state::ReplicaState;
+pub use target::MeshError;
+
+pub(crate) use connect::Tcp;
+pub(crate) use pick::Wish;
+pub(crate) use send::Sent;
+pub(crate) use target::Target;
+pub(crate) use ticket::{Mark, Ticket};
+
+use crate::cause::Cause;
+use crate::deadline::Deadline;
+use crate::tuning::Tuning;
+use breaker::Outcome;
+use discovery::Members;
+use shared::Shared;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::{Code, Status};
+
+/// The replicas of one peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    members: Arc<Members>,
+    _stop: DropGuard,
+}
+
+impl Peer {
+    /// Prepares for calls to the peer; no connection is made yet. Must run on the runtime that is to
+    /// drive the connections.
+    pub(crate) fn new(
+        name: &Arc<str>,
+        target: Target,
+        tuning: &Tuning,
+        connect: &Arc<dyn Connect>,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(
+            Arc::clone(name),
+            tuning.clone(),
+            Arc::clone(connect),
+            tokio::runtime::Handle::current(),
+        ));
+        let stop = CancellationToken::new();
+        let members = Arc::new(Members::new(shared, stop.clone()));
+        target.follow(&members, stop.clone());
+        Self {
+            members,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// The name by which services know it.
+    pub(crate) fn name(&self) -> &str {
+        &self.members.shared.peer
+    }
+
+    /// Whether there is more than one replica to turn to.
+    pub(crate) fn has_choice(&self) -> bool {
+        let endpoints = self.members.endpoints.load();
+        let connected = endpoints.iter().filter(|one| one.is_connected());
+        connected.take(2).count() > 1
+    }
+
+    /// A stay at one replica; waits while one may yet come up. When none can be reached, a patient call
+    /// waits for one more attempt to connect: the failure that is known may be older than a restart.
+    pub(crate) async fn take(
+        &self,
+        wish: Wish<'_>,
+        deadline: Option<Deadline>,
+    ) -> Result<Ticket, Status> {
+        if let Some(ticket) = self.try_take(wish, deadline) {
+            return Ok(ticket);
+        }
+        let waiting = self.members.shared.wait();
+        let since = Instant::now();
+        loop {
+            let mut change = pin!(waiting.change());
+            // From here on no change is missed.
+            change.as_mut().enable();
+            if let Some(ticket) = self.try_take(wish, deadline) {
+                return Ok(ticket);
+            }
+            self.expect_one(wish.patient.then_some(since))?;
+            change.await;
+        }
+    }
+
+    /// A stay at a replica that can take the call at once.
+    pub(crate) fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
+        let endpoints = self.members.endpoints.load();
+        let now = Instant::now();
+        // The streams of the chosen one may be gone before one is taken; then another is chosen.
+        for _ in 0..endpoints.len() {
+            let choice = pick::choose(&endpoints, wish, now)?;
+            if let Some(stream) = choice.endpoint.take(now) {
+                let endpoint = Arc::clone(choice.endpoint);
+                return Some(Ticket::new(endpoint, stream, choice.probe, deadline));
+            }
+            if choice.probe {
+                choice.endpoint.finished(Outcome::Unknown, true);
+            }
+        }
+        None
+    }
+
+    /// Fails when no replica is likely to come up soon; `since` is when a patient call began to wait.
+    fn expect_one(&self, since: Option<Instant>) -> Result<(), Status> {
+        let endpoints = self.members.endpoints.load();
+        if endpoints.is_empty() && self.members.is_known() {
+            self.members.shared.doubted.notify_one();
+            return Err(Cause::NoEndpoint.status(
+                Code::Unavailable,
+                format!("peer {} has no replica", self.name()),
+            ));
+        }
+        let likely = |one: &Arc<endpoint::Endpoint>| one.is_connected() || one.is_hopeful();
+        if endpoints.is_empty() || endpoints.iter().any(likely) {
+            return Ok(());
+        }
+        for endpoint in endpoints.iter() {
+            endpoint.demanded.notify_one();
+        }
+        self.members.shared.doubted.notify_one();
+        if since.is_some_and(|since| endpoints.iter().any(|one| one.is_worth_a_try(since))) {
+            return Ok(());
+        }
+        let why = endpoints.iter().find_map(|one| one.last_error());
+        let why = why.map_or_else(String::new, |error| format!(": {error}"));
+        Err(Cause::Unreachable.status(
+            Code::Unavailable,
+            format!("peer {} cannot be reached{why}", self.name()),
+        ))
+    }
+
+    /// What is known of each replica.
+    pub(crate) fn replicas(&self) -> Vec<ReplicaState> {
+        let endpoints = self.members.endpoints.load();
+        endpoints.iter().map(|one| ReplicaState::of(one)).collect()
+    }
+
+    /// The deadline passed; `sent` tells whether the peer had the call by then.
+    pub(crate) fn expired(&self, sent: bool) -> Status {
+        let cause = if sent {
+            Cause::DeadlineOnWire
+        } else {
+            Cause::DeadlineBeforeSend
+        };
+        cause.status(
+            Code::DeadlineExceeded,
+            format!("deadline exceeded calling {}: {cause}", self.name()),
+        )
+    }
+}

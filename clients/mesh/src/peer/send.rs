@@ -1,0 +1,102 @@
+//! Sends a request on the stream that a call has taken.
+
+use super::ticket::Ticket;
+use crate::cause::Cause;
+use crate::failure;
+use bytes::Bytes;
+use http::header::USER_AGENT;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Method, Uri, Version};
+use http_body_util::Full;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// What the peer sees as its client.
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("cleave-mesh/", env!("CARGO_PKG_VERSION")));
+
+/// A message of no bytes.
+const EMPTY_MESSAGE: &[u8] = &[0; 5];
+
+/// What became of a request.
+pub(crate) enum Sent {
+    /// It was answered.
+    Answered(http::Response<Body>),
+    /// It never left: here it is again.
+    Returned(http::Request<Body>),
+    /// It failed.
+    Lost(Lost),
+}
+
+/// A request without an answer.
+pub(crate) struct Lost {
+    pub(crate) status: Status,
+    /// The peer certainly did nothing about it.
+    pub(crate) unseen: bool,
+}
+
+impl Ticket {
+    /// Sends the request to the replica.
+    pub(crate) async fn send(&mut self, mut request: http::Request<Body>, peer: &str) -> Sent {
+        let Some(stream) = self.stream() else {
+            return Sent::Returned(request);
+        };
+        if let Err(status) = self.address_to(&mut request) {
+            return Sent::Lost(Lost {
+                status,
+                unseen: false,
+            });
+        }
+        match stream.sender().try_send_request(request).await {
+            Ok(response) => Sent::Answered(response.map(Body::new)),
+            Err(mut error) => {
+                if let Some(request) = error.take_message() {
+                    stream.connection_is_closing();
+                    return Sent::Returned(request);
+                }
+                let error = error.into_error();
+                Sent::Lost(Lost {
+                    unseen: failure::is_unseen(&error),
+                    status: failure::classify(&error, peer),
+                })
+            }
+        }
+    }
+
+    /// Names the replica in the request.
+    fn address_to(&self, request: &mut http::Request<Body>) -> Result<(), Status> {
+        let path = request.uri().path_and_query().cloned();
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() = absolute(self.authority(), path)
+            .map_err(|error| Cause::Unreachable.status(Code::Internal, error.to_string()))?;
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().insert(USER_AGENT, AGENT);
+        Ok(())
+    }
+}
+
+fn absolute(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Error> {
+    Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(authority.clone())
+        .path_and_query(path)
+        .build()
+}
+
+/// A call with an empty message, for the mesh's own use.
+pub(super) fn empty_call(
+    authority: &Authority,
+    path: &'static str,
+) -> Result<http::Request<Body>, http::Error> {
+    let uri = absolute(authority, PathAndQuery::from_static(path))?;
+    let mut request = http::Request::new(Body::new(Full::new(Bytes::from_static(EMPTY_MESSAGE))));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_2;
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, AGENT);
+    headers.insert("te", HeaderValue::from_static("trailers"));
+    let grpc = HeaderValue::from_static("application/grpc");
+    headers.insert(http::header::CONTENT_TYPE, grpc);
+    Ok(request)
+}

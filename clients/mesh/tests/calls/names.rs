@@ -1,0 +1,100 @@
+//! A name that is looked up again and again.
+
+use crate::peer::POLICIES;
+use crate::replica::{Load, Replica, tuning, until};
+use cleave_mesh::{Mesh, Tuning};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+
+/// A name server that knows one name, and answers every question with its addresses.
+struct NameServer {
+    address: SocketAddr,
+    known: Arc<Mutex<Vec<Ipv4Addr>>>,
+}
+
+const HEADER: usize = 12;
+const ADDRESS: u16 = 1;
+
+impl NameServer {
+    async fn start(known: Vec<Ipv4Addr>) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+        let address = socket.local_addr().expect("address");
+        let known = Arc::new(Mutex::new(known));
+        let answers = Arc::clone(&known);
+        tokio::spawn(async move {
+            let mut question = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut question).await {
+                let known = answers.lock().expect("not poisoned").clone();
+                let answer = answer(&question[..length], &known);
+                socket.send_to(&answer, from).await.expect("sent");
+            }
+        });
+        Self { address, known }
+    }
+
+    fn set(&self, known: Vec<Ipv4Addr>) {
+        *self.known.lock().expect("not poisoned") = known;
+    }
+}
+
+/// The answer to a question: no error, these addresses, valid for a second.
+fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
+    let mut end = HEADER;
+    while question[end] != 0 {
+        end += 1 + usize::from(question[end]);
+    }
+    end += 5;
+    let kind = u16::from_be_bytes([question[end - 4], question[end - 3]]);
+    let known = if kind == ADDRESS { known } else { &[] };
+    let mut out = question[..end].to_vec();
+    out[2..4].copy_from_slice(&[0x81, 0x80]);
+    let count = u16::try_from(known.len()).expect("few");
+    out[4..HEADER].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, 0]);
+    out[6..8].copy_from_slice(&count.to_be_bytes());
+    for address in known {
+        out.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+        out.extend(address.octets());
+    }
+    out
+}
+
+#[tokio::test]
+async fn a_changed_name_is_followed() {
+    let names = NameServer::start(vec![Ipv4Addr::new(127, 0, 0, 1)]).await;
+    let one = Replica::start().await;
+    let target = format!(
+        "dns://{}/script.test.:{}",
+        names.address,
+        one.address.port()
+    );
+    let mesh = Mesh::builder(POLICIES)
+        .peer("script", &target)
+        .tuning(Tuning {
+            resolve_floor: Duration::from_millis(50),
+            resolve_ceiling: Duration::from_millis(200),
+            ..tuning()
+        })
+        .build()
+        .expect("mesh");
+    let addresses = || -> Vec<_> {
+        let replicas = mesh.state().remove(0).replicas;
+        replicas.into_iter().map(|one| one.address).collect()
+    };
+    let load = Load::start(&mesh.to("script").expect("peer"), "Read", 2);
+    until(|| one.calls() > 20).await;
+
+    names.set(vec![
+        Ipv4Addr::new(127, 0, 0, 1),
+        Ipv4Addr::new(127, 0, 0, 2),
+    ]);
+    until(|| addresses().len() == 2).await;
+    names.set(Vec::new());
+    load.more(100).await;
+    assert_eq!(addresses().len(), 2, "an empty answer is none");
+    names.set(vec![Ipv4Addr::new(127, 0, 0, 1)]);
+    until(|| addresses().len() == 1).await;
+
+    assert_eq!(load.stop().await.1.len(), 0);
+}
