@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::up::UpArgs;
-use crate::{import, statement, up, verify};
+use crate::{import, statement, tap, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -29,6 +29,8 @@ enum Command {
     Import(Import),
     /// Show what was delivered, charged, earned and kept, and prove that it adds up.
     Statement(statement::StatementArgs),
+    /// Watch the calls of a service as they end, with their messages.
+    Tap(tap::TapArgs),
     /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
     Verify(verify::VerifyArgs),
 }
@@ -68,6 +70,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
+        Some(Command::Tap(args)) => Box::pin(tap::tap(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
         None => Box::pin(up::up(cli.up)).await,
     }

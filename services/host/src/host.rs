@@ -9,6 +9,7 @@ use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
 use crate::serve::{Handshake, Slots, Stack, Workers, accept};
+use crate::tap::Contracts;
 use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
@@ -211,6 +212,8 @@ impl HostBuilder {
                 .watch(readiness.clone(), self.drain.clone(), period),
         );
 
+        let mut described = self.descriptors;
+        described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
             name: Arc::clone(&self.name),
             listen,
@@ -221,6 +224,8 @@ impl HostBuilder {
             admission: stack.admission().clone(),
             credentials: handshake.credentials().cloned(),
             census,
+            taps: stack.taps().clone(),
+            contracts: Arc::new(Contracts::new(described)),
             sections: self.sections.into(),
         };
         let admin = tokio::spawn(async move {

@@ -14,4 +14,5 @@ mod reflection;
 mod rig;
 mod rotation;
 mod slow;
+mod tap;
 mod tasks;
