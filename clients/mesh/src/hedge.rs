@@ -83,13 +83,14 @@ impl Call {
                         patient: out.is_empty() && self.is_patient(),
                         avoid: avoid.as_ref(),
                     };
-                    let ticket = match self.route.peer.take(wish, self.deadline).await {
-                        Ok(ticket) => ticket,
-                        Err(status) if out.is_empty() => return Err(status),
-                        Err(_) => {
-                            next = None;
-                            continue;
-                        }
+                    // A copy does not wait for room: meanwhile nobody would hear the answer to the first.
+                    let ticket = if out.is_empty() {
+                        self.route.peer.take(wish, self.deadline).await?
+                    } else if let Some(ticket) = self.route.peer.try_take(wish, self.deadline) {
+                        ticket
+                    } else {
+                        next = None;
+                        continue;
                     };
                     avoid = Some(ticket.mark());
                     sent.store(true, Ordering::Relaxed);

@@ -112,7 +112,7 @@ impl Peer {
     }
 
     /// A stay at a replica that can take the call at once.
-    fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
+    pub(crate) fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
         let endpoints = self.members.endpoints.load();
         let now = Instant::now();
         // The streams of the chosen one may be gone before one is taken; then another is chosen.
