@@ -51,6 +51,7 @@ pub(super) struct Endpoint {
     last_used: AtomicU64,
     calls: AtomicU64,
     failures: AtomicU64,
+    ejections: AtomicU64,
 }
 
 impl Endpoint {
@@ -79,6 +80,7 @@ impl Endpoint {
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
             shared,
         }
     }
@@ -216,11 +218,14 @@ impl Endpoint {
         let now = Instant::now();
         match self.breaker.record(outcome, probe, now) {
             None => return,
-            Some(Change::Ejected) => tracing::warn!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                "replica ejected"
-            ),
+            Some(Change::Ejected) => {
+                self.ejections.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    rpc.peer = &*self.shared.peer,
+                    endpoint = &*self.address,
+                    "replica ejected"
+                );
+            }
             Some(Change::Readmitted) => {
                 self.load.reset(self.shared.seed(), now);
                 tracing::info!(
@@ -237,6 +242,11 @@ impl Endpoint {
     pub(super) fn counts(&self) -> (u64, u64) {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (of(&self.calls), of(&self.failures))
+    }
+
+    /// How often its failures added up.
+    pub(super) fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
     }
 
     /// One word for the admin port.
