@@ -49,6 +49,8 @@ pub struct PeerState {
     pub replicas: Vec<ReplicaState>,
     /// What is left of the retry tokens; retries stop at half of a full bucket of a thousand.
     pub retry_tokens: f64,
+    /// What is left of the budget that bounds retries by the number of recent calls, in percent.
+    pub retry_budget: u32,
 }
 
 impl fmt::Debug for MeshBuilder {
@@ -98,6 +100,7 @@ impl Mesh {
                 name: route.peer.name().to_owned(),
                 replicas: route.peer.replicas(),
                 retry_tokens: route.throttle.left(),
+                retry_budget: route.budget.left(tokio::time::Instant::now()),
             })
             .collect()
     }

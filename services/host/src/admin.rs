@@ -15,10 +15,11 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::tls::Credentials;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The content type that Prometheus asks for.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,6 +31,9 @@ const INDEX: &str = "<!doctype html><title>admin</title><ul>\
     <li><a href=/mesh>/mesh</a> the state of the service\
     <li>/tap?method=&amp;caller=&amp;code=&amp;min_ms=&amp;limit= calls as they end, with their messages\
     <li><a href=/log>/log</a> what is logged; PUT directives such as info,sqlx=warn to change it</ul>";
+
+/// When this process came to know itself.
+static STARTED: LazyLock<Timestamp> = LazyLock::new(|| SystemClock.now());
 
 /// A part of `/mesh` that a service adds.
 pub(crate) struct Section {
@@ -137,6 +141,8 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
     let mut body = json!({
         "service": admin.name.as_ref(),
         "version": env!("CARGO_PKG_VERSION"),
+        "now": SystemClock.now(),
+        "process": { "id": std::process::id(), "started": *STARTED },
         "listen": admin.listen,
         "ready": admin.readiness.is_ready(),
         "draining": admin.drain.has_begun(),

@@ -54,6 +54,7 @@ pub(super) struct Endpoint {
     last_used: AtomicU64,
     calls: AtomicU64,
     failures: AtomicU64,
+    ejections: AtomicU64,
 }
 
 impl Endpoint {
@@ -82,6 +83,7 @@ impl Endpoint {
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
             shared,
         }
     }
@@ -231,6 +233,7 @@ impl Endpoint {
             None => return,
             Some(Change::Ejected(why)) => {
                 self.shared.meter.ejected(why);
+                self.ejections.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(
                     rpc.peer = &*self.shared.peer,
                     endpoint = &*self.address,
@@ -254,6 +257,11 @@ impl Endpoint {
     pub(super) fn counts(&self) -> (u64, u64) {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (of(&self.calls), of(&self.failures))
+    }
+
+    /// How often its failures added up.
+    pub(super) fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
     }
 
     /// One word for the admin port.
