@@ -176,6 +176,7 @@ impl Follower {
                 return Some(Err(self.drain.status()));
             }
             tokio::select! {
+                biased;
                 () = changed(&mut self.changes) => {}
                 () = self.drain.token().cancelled() => {}
             }

@@ -23,4 +23,5 @@ pub mod telemetry;
 pub use drain::{Drain, asked_by_system};
 pub use host::{Host, HostBuilder};
 pub use running::{Running, Stopped};
+pub use serve::{Listen, Listener};
 pub use task::{Job, Report, Session, StreamTask, Task};
