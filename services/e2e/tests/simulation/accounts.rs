@@ -4,6 +4,7 @@ use crate::billing::{Billing, absent};
 use billing_client::pb;
 use cleave_contracts::billing::v1::account_service_server::AccountService;
 use futures::stream::{self, BoxStream};
+use std::pin::pin;
 use std::time::Duration;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -14,7 +15,6 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 struct Follower {
     billing: Billing,
     position: i64,
-    changes: tokio::sync::watch::Receiver<i64>,
     over: bool,
 }
 
@@ -23,15 +23,11 @@ impl Follower {
         if self.over {
             return None;
         }
-        let drain = self.billing.drain.clone();
+        let Billing { world, drain, .. } = self.billing.clone();
         let (accounts, reached) = loop {
-            self.changes.mark_unchanged();
-            let news = self
-                .billing
-                .world
-                .ledger
-                .tables()
-                .changed_after(self.position);
+            let mut change = pin!(world.ledger.grown());
+            change.as_mut().enable();
+            let news = world.ledger.tables().changed_after(self.position);
             if !news.0.is_empty() {
                 break news;
             }
@@ -41,7 +37,7 @@ impl Follower {
                     self.over = true;
                     return Some(Err(drain.status()));
                 }
-                _ = self.changes.changed() => {}
+                () = change => {}
                 () = tokio::time::sleep(HEARTBEAT) => break news,
             }
         };
@@ -69,7 +65,6 @@ impl AccountService for Billing {
         self.world.travel(self.host).await;
         let follower = Follower {
             position: token.parse().unwrap_or(0),
-            changes: self.world.ledger.changes(),
             billing: self.clone(),
             over: false,
         };

@@ -6,6 +6,7 @@ use crate::wire;
 use cleave_contracts::operations::v1::delivery_service_server::DeliveryService;
 use futures::stream::{self, BoxStream};
 use operations_client::pb;
+use std::pin::pin;
 use std::time::Duration;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
@@ -16,7 +17,6 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 struct Follower {
     operations: Operations,
     position: i64,
-    changes: tokio::sync::watch::Receiver<i64>,
     over: bool,
 }
 
@@ -25,10 +25,11 @@ impl Follower {
         if self.over {
             return None;
         }
-        let drain = self.operations.drain.clone();
+        let Operations { world, drain, .. } = self.operations.clone();
         let (rows, reached) = loop {
-            self.changes.mark_unchanged();
-            let news = self.operations.world.delivery.after(self.position);
+            let mut change = pin!(world.delivery.grown());
+            change.as_mut().enable();
+            let news = world.delivery.after(self.position);
             if !news.0.is_empty() {
                 break news;
             }
@@ -38,7 +39,7 @@ impl Follower {
                     self.over = true;
                     return Some(Err(drain.status()));
                 }
-                _ = self.changes.changed() => {}
+                () = change => {}
                 () = tokio::time::sleep(HEARTBEAT) => break news,
             }
         };
@@ -86,7 +87,6 @@ impl DeliveryService for Operations {
         self.world.arrive(self.host, "WatchDelivery", &token)?;
         let follower = Follower {
             position: token.parse().unwrap_or(0),
-            changes: self.world.delivery.changes(),
             operations: self.clone(),
             over: false,
         };

@@ -20,8 +20,10 @@ pub(crate) enum Fault {
     Loss(u16),
     /// Messages take up to so much longer.
     Lag(Duration),
-    /// The host is gone, and comes back when this is over.
-    Crash(&'static str),
+    /// The host's process dies, and is started again when this is over.
+    Kill(&'static str),
+    /// The host's power fails: nobody is told. It starts again when this is over.
+    PowerLoss(&'static str),
     /// The service drains, and starts again by itself.
     Drain(&'static str),
     /// The host's clock is ahead.
@@ -77,7 +79,8 @@ pub(crate) fn draw(cast: &Cast, end: Duration) -> Vec<Event> {
             4 | 5 => Fault::Alone(server),
             6 => Fault::Loss(fastrand::u16(1..30)),
             7 => Fault::Lag(millis(20..150)),
-            8..=10 => Fault::Crash(one),
+            8 | 9 => Fault::Kill(one),
+            10 => Fault::PowerLoss(one),
             11 | 12 => Fault::Drain(server),
             13 => match fastrand::bool() {
                 true => Fault::Ahead(server, Duration::from_secs(fastrand::u64(1..3_600))),
@@ -110,7 +113,17 @@ impl Stage<'_> {
             Fault::Alone(host) => self.others(host, |sim, other| sim.partition(host, other)),
             Fault::Loss(per_mille) => self.sim.set_fail_rate(f64::from(per_mille) / 1_000.0),
             Fault::Lag(lag) => self.sim.set_max_message_latency(self.latency + lag),
-            Fault::Crash(host) => self.crash(host),
+            Fault::Kill(host) => {
+                if !self.down.contains(host) {
+                    self.world.deaths[host].notify_one();
+                    self.step();
+                }
+                self.crash(host);
+            }
+            Fault::PowerLoss(host) => {
+                self.others(host, |sim, other| sim.partition(host, other));
+                self.crash(host);
+            }
             Fault::Drain(host) => {
                 if let Some(running) = lock(&self.world.running).remove(host) {
                     running.drain().begin();
@@ -136,7 +149,11 @@ impl Stage<'_> {
             Fault::Alone(host) => self.others(host, |sim, other| sim.repair(host, other)),
             Fault::Loss(_) => self.sim.set_fail_rate(0.0),
             Fault::Lag(_) => self.sim.set_max_message_latency(self.latency),
-            Fault::Crash(host) => self.bounce(host),
+            Fault::Kill(host) => self.bounce(host),
+            Fault::PowerLoss(host) => {
+                self.bounce(host);
+                self.others(host, |sim, other| sim.repair(host, other));
+            }
             Fault::Drain(_) | Fault::Ahead(..) | Fault::Behind(..) => {}
             Fault::Slow(host, _) => self.trouble(host, |trouble| trouble.slow_ms = 0),
             Fault::Refusing(host) => self.trouble(host, |trouble| trouble.refuses = false),
@@ -178,7 +195,10 @@ impl Stage<'_> {
         lock(&self.world.running).remove(host);
         lock(&self.world.heard).remove(host);
         if self.sim.is_host_running(host) {
+            // What is dropped may draw lots, and is dropped in no order.
+            let chance = fastrand::get_seed();
             self.sim.crash(host);
+            fastrand::seed(chance);
             self.down.insert(host);
         }
     }

@@ -13,7 +13,8 @@ use operations_domain::delivery::{Admission, DeliveryKey, DeliveryRow, Gates};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -38,7 +39,7 @@ pub(crate) struct Tables {
 /// The tables behind a lock, and a signal for those who follow them.
 pub(crate) struct Ledger {
     tables: Mutex<Tables>,
-    head: watch::Sender<i64>,
+    grown: Notify,
 }
 
 /// Ids follow from the seed, like all that is left to chance.
@@ -90,7 +91,7 @@ impl Ledger {
         };
         Self {
             tables: Mutex::new(tables),
-            head: watch::Sender::new(1),
+            grown: Notify::new(),
         }
     }
 
@@ -116,13 +117,13 @@ impl Ledger {
                     .and_modify(|(_, at)| *at = head);
             }
         }
-        self.head.send_replace(tables.head);
+        self.grown.notify_waiters();
         done
     }
 
     /// Tells when there is more.
-    pub(crate) fn changes(&self) -> watch::Receiver<i64> {
-        self.head.subscribe()
+    pub(crate) fn grown(&self) -> Notified<'_> {
+        self.grown.notified()
     }
 }
 

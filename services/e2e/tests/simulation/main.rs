@@ -125,7 +125,21 @@ fn one_seed_is_one_run() {
             .iter()
             .zip(&second.trace)
             .position(|(a, b)| a != b);
-        let apart = apart.map(|line| (&first.trace[line], &second.trace[line]));
+        if let Some(line) = apart {
+            let excerpt = |run: &Outcome| {
+                run.trace[line.saturating_sub(8)..]
+                    .iter()
+                    .take(16)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            };
+            panic!(
+                "seed {seed} went two ways:\n{}\n---\n{}",
+                excerpt(&first),
+                excerpt(&second)
+            );
+        }
         assert_eq!(
             first.hash, second.hash,
             "seed {seed} went two ways: {apart:#?}"

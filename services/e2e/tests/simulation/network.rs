@@ -18,8 +18,18 @@ use turmoil::net::{TcpListener, TcpStream};
 #[derive(Clone)]
 pub(crate) struct Network {
     journal: Arc<Journal>,
-    open: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
+    open: Arc<Mutex<Open>>,
 }
+
+/// The connections of every host, in the order in which they were made.
+#[derive(Default)]
+struct Open {
+    made: u64,
+    ends: BTreeMap<(IpAddr, u64), End>,
+}
+
+/// One end of a connection; gone when its host has died.
+type End = Arc<Mutex<Option<TcpStream>>>;
 
 impl Network {
     /// A network without connections.
@@ -32,18 +42,38 @@ impl Network {
 
     /// How many connections the present host has open.
     pub(crate) fn open_here(&self, host: &str) -> usize {
-        lock(&self.open)
-            .get(&turmoil::lookup(host))
-            .copied()
-            .unwrap_or(0)
+        let here = turmoil::lookup(host);
+        let open = lock(&self.open);
+        open.ends.keys().filter(|(at, _)| *at == here).count()
+    }
+
+    /// Closes all connections of the present host, as the system does when a process dies. It must be done
+    /// in order: a runtime that is dropped drops its tasks in none.
+    pub(crate) fn sever(&self, host: &str) {
+        let here = turmoil::lookup(host);
+        let ends: Vec<_> = {
+            let open = lock(&self.open);
+            let here = open.ends.iter().filter(|((at, _), _)| *at == here);
+            here.map(|(_, end)| Arc::clone(end)).collect()
+        };
+        for end in ends {
+            let stream = lock(&end).take();
+            drop(stream);
+        }
     }
 
     fn tapped(&self, stream: TcpStream) -> io::Result<BoxIo> {
         let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
-        *lock(&self.open).entry(local.ip()).or_default() += 1;
+        self.journal.wire(local, remote, b"begin");
+        let end = Arc::new(Mutex::new(Some(stream)));
+        let mut open = lock(&self.open);
+        open.made += 1;
+        let key = (local.ip(), open.made);
+        open.ends.insert(key, Arc::clone(&end));
         let network = self.clone();
         Ok(Box::new(Tapped {
-            stream,
+            end,
+            key,
             local,
             remote,
             network,
@@ -54,6 +84,8 @@ impl Network {
 impl Connect for Network {
     fn connect(&self, address: &str) -> BoxFuture<'static, io::Result<BoxIo>> {
         let (network, address) = (self.clone(), address.to_owned());
+        self.journal
+            .note("network", format_args!("somebody connects to {address}"));
         Box::pin(async move { network.tapped(TcpStream::connect(address).await?) })
     }
 }
@@ -88,48 +120,59 @@ impl Listener for Port {
 }
 
 struct Tapped {
-    stream: TcpStream,
+    end: End,
+    key: (IpAddr, u64),
     local: SocketAddr,
     remote: SocketAddr,
     network: Network,
 }
 
+impl Tapped {
+    fn with<T>(
+        &self,
+        act: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut *lock(&self.end) {
+            Some(stream) => act(Pin::new(stream)),
+            None => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+}
+
 impl Drop for Tapped {
     fn drop(&mut self) {
-        lock(&self.network.open)
-            .entry(self.local.ip())
-            .and_modify(|open| *open -= 1);
+        lock(&self.network.open).ends.remove(&self.key);
     }
 }
 
 impl AsyncRead for Tapped {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        self.with(|stream| stream.poll_read(cx, buffer))
     }
 }
 
 impl AsyncWrite for Tapped {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.network
-            .journal
-            .wire(self.local, self.remote, &bytes[..written]);
+        let written = ready!(self.with(|stream| stream.poll_write(cx, bytes)))?;
+        let journal = &self.network.journal;
+        journal.wire(self.local, self.remote, &bytes[..written]);
         Poll::Ready(Ok(written))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_flush(cx))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.network.journal.wire(self.local, self.remote, b"end");
+        self.with(|stream| stream.poll_shutdown(cx))
     }
 }

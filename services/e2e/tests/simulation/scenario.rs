@@ -9,11 +9,13 @@ use crate::plan::Plan;
 use crate::rows::Delivery;
 use crate::world::{BEGINNING, World, addresses};
 use crate::{billing, check, game, operations};
+use futures::future::LocalBoxFuture;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, UNIX_EPOCH};
+use tokio::sync::Notify;
 
 const BILLING: [&str; 3] = ["billing-0", "billing-1", "billing-2"];
 const OPERATIONS: [&str; 2] = ["operations-0", "operations-1"];
@@ -114,6 +116,11 @@ fn world(cast: &Cast, options: Options) -> Arc<World> {
         operations: addresses(cast.operations),
         trouble: std::sync::Mutex::default(),
         running: std::sync::Mutex::default(),
+        deaths: cast
+            .hosts()
+            .into_iter()
+            .map(|host| (host, Notify::new()))
+            .collect(),
         seen: std::sync::Mutex::default(),
         heard: std::sync::Mutex::default(),
         acknowledged: std::sync::Mutex::default(),
@@ -134,16 +141,21 @@ fn stage<'a>(seed: u64, cast: Cast, world: Arc<World>) -> Stage<'a> {
         .tcp_capacity(1_024)
         .enable_random_order()
         .build();
-    for host in cast.billing {
+    for host in cast.hosts() {
         let world = Arc::clone(&world);
-        sim.host(*host, move || billing::run(Arc::clone(&world), host));
+        let is_billing = cast.billing.contains(&host);
+        sim.host(host, move || {
+            let world = Arc::clone(&world);
+            async move {
+                let life: LocalBoxFuture<'_, turmoil::Result> = match host {
+                    GAME => Box::pin(game::run(Arc::clone(&world), CHAOS)),
+                    _ if is_billing => Box::pin(billing::run(Arc::clone(&world), host)),
+                    _ => Box::pin(operations::run(Arc::clone(&world), host)),
+                };
+                world.live(host, life).await
+            }
+        });
     }
-    for host in cast.operations {
-        let world = Arc::clone(&world);
-        sim.host(*host, move || operations::run(Arc::clone(&world), host));
-    }
-    let shared = Arc::clone(&world);
-    sim.host(GAME, move || game::run(Arc::clone(&shared), CHAOS));
     Stage {
         sim,
         world,
@@ -155,7 +167,7 @@ fn stage<'a>(seed: u64, cast: Cast, world: Arc<World>) -> Stage<'a> {
 
 impl Stage<'_> {
     /// Moves on by a tick; whether the world still turns.
-    fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let outcome = self.sim.step();
         self.world.journal.set_now(self.sim.elapsed());
         if let Err(error) = &outcome {
@@ -221,13 +233,12 @@ impl Stage<'_> {
 
     fn finish(self, schedule: Vec<Event>, started: Instant) -> Outcome {
         let simulated = self.sim.elapsed();
+        // What the end of the world does is of no interest.
+        let (hash, trace, mut broken) = self.world.journal.close();
         drop(self.sim);
         for panic in check::panics() {
-            self.world
-                .journal
-                .broke("world", format_args!("a panic: {panic}"));
+            broken.push(format!("a panic: {panic}"));
         }
-        let (hash, trace, broken) = self.world.journal.close();
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let tally = &self.world.tally;
         Outcome {

@@ -15,6 +15,7 @@ use cleave_mesh::{Mesh, PeerState};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tonic::Status;
 
 /// When the simulated world begins: noon of some day.
@@ -57,6 +58,8 @@ pub(crate) struct World {
     pub(crate) operations: String,
     pub(crate) trouble: Mutex<BTreeMap<&'static str, Trouble>>,
     pub(crate) running: Mutex<BTreeMap<&'static str, Running>>,
+    /// Tells hosts that they die.
+    pub(crate) deaths: BTreeMap<&'static str, Notify>,
     pub(crate) seen: Mutex<BTreeMap<&'static str, Seen>>,
     pub(crate) heard: Mutex<BTreeMap<&'static str, Heard>>,
     /// What the source of delivery has had acknowledged.
@@ -140,6 +143,21 @@ impl World {
             at: self.journal.now(),
         };
         lock(&self.heard).insert(host, heard);
+    }
+
+    /// Runs a host until it dies.
+    pub(crate) async fn live(
+        &self,
+        host: &'static str,
+        life: impl Future<Output = turmoil::Result>,
+    ) -> turmoil::Result {
+        tokio::select! {
+            biased;
+            () = self.deaths[host].notified() => self.network.sever(host),
+            ended = life => return ended,
+        }
+        // What is left is dropped from outside.
+        std::future::pending().await
     }
 
     /// Runs a service until it has drained, and starts it again.
