@@ -21,6 +21,8 @@ mod failure;
 pub mod fake;
 pub mod follow;
 pub mod framing;
+#[cfg(test)]
+mod fuzz;
 mod hedge;
 mod mesh;
 pub mod metadata;

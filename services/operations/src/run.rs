@@ -18,7 +18,6 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running};
 use cleave_kernel::{SharedClock, SystemClock};
-use cleave_mesh::Mesh;
 use cleave_mesh::tls::Credentials;
 use cleave_storage::{Database, Inspection, migrate as migrations};
 use operations_store::Store;

@@ -16,7 +16,7 @@ const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
 
 /// What was learned from a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// The peer speaks HTTP/2.
     Settings,
     /// So many streams may be open at once.
@@ -27,7 +27,7 @@ pub(super) enum Word {
 
 /// Follows the frames of one connection.
 #[derive(Debug, Default)]
-pub(super) struct FrameSpy {
+pub(crate) struct FrameSpy {
     header: [u8; HEADER],
     header_filled: usize,
     payload_left: usize,
@@ -37,7 +37,7 @@ pub(super) struct FrameSpy {
 
 impl FrameSpy {
     /// Takes note of the next piece of the stream, wherever it was cut.
-    pub(super) fn push(&mut self, mut piece: &[u8], mut tell: impl FnMut(Word)) {
+    pub(crate) fn push(&mut self, mut piece: &[u8], mut tell: impl FnMut(Word)) {
         while !piece.is_empty() {
             if self.payload_left > 0 {
                 let (payload, rest) = piece.split_at(self.payload_left.min(piece.len()));

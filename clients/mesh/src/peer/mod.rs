@@ -32,6 +32,10 @@ pub use discovery::{Resolve, ResolveError, Resolved};
 pub use state::ReplicaState;
 pub use target::MeshError;
 
+#[cfg(test)]
+pub(crate) use frames::{FrameSpy, Word};
+#[cfg(test)]
+pub(crate) use health::next as next_health;
 pub(crate) use pick::Wish;
 pub(crate) use send::Sent;
 pub(crate) use target::Target;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::Value;
 
-use crate::output::OutputArgs;
+use crate::cli::OutputArgs;
 
 /// What to watch.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub(crate) async fn tap(args: TapArgs) -> Result<ExitCode> {
         let Some(line) = line else {
             return Ok(ExitCode::SUCCESS);
         };
-        if args.output.json {
+        if args.output.is_json() {
             println!("{line}");
         } else {
             let call: Value = serde_json::from_str(&line).context("the tap's answer")?;

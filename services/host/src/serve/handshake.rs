@@ -1,5 +1,6 @@
 //! The beginning of a connection: TLS by the credentials of the day, and who is at the other end.
 
+use super::listen::Socket;
 use super::origin::{Identity, Proof};
 use super::wire::Wire;
 use crate::config::{Access, TlsSettings};
@@ -8,7 +9,6 @@ use cleave_mesh::tls::{Anonymous, Credentials, Snapshot};
 use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 /// Shakes hands with clients. Clones are the same object.
@@ -70,14 +70,14 @@ impl Handshake {
     /// Shakes hands; tells who the client is, and on the strength of what.
     pub(super) async fn accept(
         &self,
-        stream: TcpStream,
+        socket: Socket,
     ) -> io::Result<(Wire, Identity, Option<Proof>)> {
         let Some(tls) = &self.tls else {
-            return Ok((Wire::Plain(stream), Identity::Believed, None));
+            return Ok((Wire::Plain(socket), Identity::Believed, None));
         };
         let made = tls.config().map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::clone(&made.config));
-        let stream = acceptor.accept(stream).await?;
+        let stream = acceptor.accept(socket).await?;
         let certificates = stream.get_ref().1.peer_certificates();
         let proof = Proof::new(made.snapshot.generation(), certificates);
         let identity = if made.snapshot.has_identities() {

@@ -74,6 +74,10 @@ pub(crate) struct End<'a> {
 }
 
 impl Recorder {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "when a call began is told to people; nothing is decided by it"
+    )]
     pub(super) fn new(taps: Taps, viewers: Vec<Arc<Viewer>>) -> Self {
         Self {
             taps,
