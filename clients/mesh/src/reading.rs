@@ -28,9 +28,9 @@ pub struct Reading<T> {
 
 impl<T> Reading<T> {
     /// Reads what the mesh says about a response that came just now; `revision` finds the revision in it.
-    #[allow(
+    #[expect(
         clippy::disallowed_methods,
-        reason = "when an answer was given is told to people; nothing is decided by it"
+        reason = "when an answer came is a matter of this machine's clock, and no service's time"
     )]
     pub fn now(response: Response<T>, revision: impl FnOnce(&T) -> i64) -> Self {
         Self::of(response, SystemTime::now(), revision)

@@ -8,11 +8,15 @@
 
 mod call;
 mod describe;
+mod labels;
+mod method;
 mod peer;
 
-pub(crate) use call::{AttemptMeter, CallMeter, Denial, PeerMetrics};
+pub(crate) use call::{AttemptMeter, CallMeter};
 pub use describe::describe;
-pub(crate) use peer::{Ejection, PeerMeter, Pick, Reason, retry_tokens};
+pub(crate) use labels::{Ejection, Pick, Reason};
+pub(crate) use method::{Denial, PeerMetrics};
+pub(crate) use peer::{PeerMeter, retry_tokens};
 
 use crate::policy::MethodPolicy;
 use std::sync::OnceLock;

@@ -72,6 +72,15 @@ impl Heard {
         }
     }
 
+    /// Keeps why nothing more can be read: HTTP/2 does not, and in TLS 1.3 that is where a refused
+    /// certificate is told. Answers as much of it as HTTP/2 needs.
+    fn broke(&self, error: io::Error) -> io::Error {
+        let told = io::Error::new(error.kind(), error.to_string());
+        self.ended(reason(error.kind()));
+        let _ = self.broken.set(error.into());
+        told
+    }
+
     fn ended(&self, reason: Reason) {
         // The first word counts: others only follow from it.
         let _ = self.end.set(reason);
@@ -95,6 +104,15 @@ impl Overheard {
             spy: FrameSpy::default(),
             phase,
             heard,
+        }
+    }
+
+    /// Nothing can be written any more: the peer may have said why, and nobody would read that.
+    fn last_word(&mut self, cx: &mut Context<'_>) {
+        let mut bytes = [0; 64];
+        let mut rest = ReadBuf::new(&mut bytes);
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.inner).poll_read(cx, &mut rest) {
+            self.heard.broke(error);
         }
     }
 
@@ -130,11 +148,7 @@ impl AsyncRead for Overheard {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if let Err(error) = ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
-            // HTTP/2 keeps no cause, and in TLS 1.3 a refused certificate is told only here.
-            let told = io::Error::new(error.kind(), error.to_string());
-            self.heard.ended(reason(error.kind()));
-            let _ = self.heard.broken.set(error.into());
-            return Poll::Ready(Err(told));
+            return Poll::Ready(Err(self.heard.broke(error)));
         }
         let read = &buf.filled()[before..];
         if read.is_empty() && buf.remaining() > 0 {
@@ -151,7 +165,8 @@ impl AsyncWrite for Overheard {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
+        Poll::Ready(written.inspect_err(|_| self.last_word(cx)))
     }
 
     fn poll_write_vectored(
@@ -159,7 +174,8 @@ impl AsyncWrite for Overheard {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
+        Poll::Ready(written.inspect_err(|_| self.last_word(cx)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -167,7 +183,8 @@ impl AsyncWrite for Overheard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = ready!(Pin::new(&mut self.inner).poll_flush(cx));
+        Poll::Ready(flushed.inspect_err(|_| self.last_word(cx)))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
