@@ -3,6 +3,8 @@
 use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::policy::{MethodPolicy, PolicyTable};
+use crate::span::{OpenSpan, SpanKind};
+use crate::trace::TraceContext;
 use metrics::{Counter, Histogram, Label, counter, histogram};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -232,6 +234,7 @@ impl PeerMetrics {
             retries: 0,
             transparent: 0,
             done: false,
+            span: None,
         }
     }
 }
@@ -244,9 +247,16 @@ pub(crate) struct CallMeter {
     retries: u32,
     transparent: u32,
     done: bool,
+    span: Option<OpenSpan>,
 }
 
 impl CallMeter {
+    /// Where the call stands in its trace.
+    pub(crate) fn trace(&mut self, trace: &TraceContext) {
+        let (method, target) = (self.metrics.method, &self.metrics.target);
+        self.span = OpenSpan::begin(SpanKind::Sent, method, trace, Some(target));
+    }
+
     /// The request is sent again because the peer never saw it.
     pub(crate) fn transparent_retry(&mut self) {
         self.transparent += 1;
@@ -284,6 +294,10 @@ impl CallMeter {
             received: 0,
             deadline,
             done: false,
+            span: self
+                .span
+                .as_ref()
+                .map(|call| call.within(SpanKind::Attempt)),
         }
     }
 
@@ -304,6 +318,9 @@ impl CallMeter {
             let again = metrics.transparent.get_or_init(again);
             again.record(self.transparent);
         }
+        if let Some(span) = self.span.take() {
+            span.finish(code);
+        }
     }
 }
 
@@ -323,9 +340,15 @@ pub(crate) struct AttemptMeter {
     received: u64,
     deadline: Option<Deadline>,
     done: bool,
+    span: Option<OpenSpan>,
 }
 
 impl AttemptMeter {
+    /// Where the attempt stands in its trace, when somebody collects that.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.span.as_ref().map(OpenSpan::trace)
+    }
+
     /// So many bytes of messages are sent.
     pub(crate) fn sent(&mut self, bytes: u64) {
         self.sent = bytes;
@@ -345,6 +368,9 @@ impl AttemptMeter {
         metrics.duration.record(self.start.elapsed());
         metrics.sent.record(size(self.sent));
         metrics.received.record(size(self.received));
+        if let Some(span) = self.span.take() {
+            span.finish(code);
+        }
     }
 }
 

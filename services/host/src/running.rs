@@ -138,6 +138,7 @@ impl Parts {
         // A handler that blocks its thread must not hold up the end either.
         let joined = matches!(tokio::time::timeout(JOIN_GRACE, joined).await, Ok(Ok(true)));
         self.admin.abort();
+        crate::telemetry::flush(cap.saturating_sub(start.elapsed())).await;
         let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(service.name = &*self.name, clean, elapsed_ms, "stopped");
         Stopped {

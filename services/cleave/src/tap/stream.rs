@@ -51,7 +51,10 @@ impl Lines {
                 return Ok(None);
             };
             if let Ok(data) = frame.context("the connection was lost")?.into_data() {
-                anyhow::ensure!(self.buffer.len() + data.len() <= LINE_BYTES, "a line is too long");
+                anyhow::ensure!(
+                    self.buffer.len() + data.len() <= LINE_BYTES,
+                    "a line is too long"
+                );
                 self.buffer.extend_from_slice(&data);
             }
         }

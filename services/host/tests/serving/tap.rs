@@ -79,7 +79,8 @@ impl Viewer {
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
             let data = frame.expect("in time")?.expect("a piece").into_data();
             let data = data.expect("data").to_vec();
-            self.buffer.push_str(&String::from_utf8(data).expect("text"));
+            self.buffer
+                .push_str(&String::from_utf8(data).expect("text"));
         }
     }
 }
@@ -104,7 +105,10 @@ async fn given_a_viewer_when_a_call_ends_then_it_sees_the_call_without_what_is_m
     assert_eq!(call["caller"], "operations");
     assert_eq!(call["code"], "OK");
     assert_eq!(call["request"]["messages"], json!([{"value": "how much?"}]));
-    assert_eq!(call["response"]["messages"], json!([{"value": "[redacted]"}]));
+    assert_eq!(
+        call["response"]["messages"],
+        json!([{"value": "[redacted]"}])
+    );
     assert!(!call.to_string().contains("a secret"), "{call}");
     assert_eq!(viewer.line().await, None, "one was asked for");
 }
@@ -121,21 +125,36 @@ async fn given_a_filter_when_calls_end_then_only_those_asked_for_are_seen() {
         request.metadata_mut().insert("x-refuse", yes);
         request
     };
-    unary(&channel, "Call", from("billing", "fine")).await.expect("an answer");
-    unary(&channel, "Call", refused("operations")).await.expect_err("refused");
-    unary(&channel, "Short", refused("billing")).await.expect_err("refused");
-    let mut stream = watch(&channel, from("billing", "look")).await.expect("a stream");
+    unary(&channel, "Call", from("billing", "fine"))
+        .await
+        .expect("an answer");
+    unary(&channel, "Call", refused("operations"))
+        .await
+        .expect_err("refused");
+    unary(&channel, "Short", refused("billing"))
+        .await
+        .expect_err("refused");
+    let mut stream = watch(&channel, from("billing", "look"))
+        .await
+        .expect("a stream");
     while let Ok(Some(_)) = stream.message().await {}
-    unary(&channel, "Call", refused("billing")).await.expect_err("refused");
+    unary(&channel, "Call", refused("billing"))
+        .await
+        .expect_err("refused");
     let call = viewer.line().await.expect("a call");
     assert_eq!(
         (&call["method"], &call["caller"], &call["code"]),
-        (&json!("test.Script/Call"), &json!("billing"), &json!("NOT_FOUND"))
+        (
+            &json!("test.Script/Call"),
+            &json!("billing"),
+            &json!("NOT_FOUND")
+        )
     );
 }
 
 #[tokio::test]
-async fn given_a_viewer_that_does_not_read_when_calls_go_on_then_they_are_not_held_up_and_it_is_told_of_its_loss() {
+async fn given_a_viewer_that_does_not_read_when_calls_go_on_then_they_are_not_held_up_and_it_is_told_of_its_loss()
+ {
     let running = start().await;
     let mut viewer = Viewer::new(running.admin_addr(), "").await;
     let channel = connect(running.addr()).await;
@@ -186,5 +205,7 @@ async fn given_as_many_viewers_as_may_be_when_one_leaves_then_there_is_a_place()
             crate::rig::rest().await;
         }
     };
-    tokio::time::timeout(PATIENCE, waited).await.expect("a place");
+    tokio::time::timeout(PATIENCE, waited)
+        .await
+        .expect("a place");
 }
