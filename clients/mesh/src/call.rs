@@ -70,7 +70,7 @@ pub(crate) async fn run(
     let method = route.policies.get(request.uri().path());
     let inbound = context::current();
     let chain = inbound.map(|call| call.chain).unwrap_or_default();
-    let call = Call {
+    let mut call = Call {
         deadline: deadline(method, request.headers()),
         retries: Retries::of(method, chain.is_repeated_above()),
         meter: route.metrics.call(method),
@@ -110,7 +110,7 @@ fn deadline(method: Option<&'static MethodPolicy>, headers: &HeaderMap) -> Optio
 
 impl Call {
     /// Adds what every attempt carries: who calls, and where the call stands in its trace.
-    fn stamp(&self, headers: &mut HeaderMap) {
+    fn stamp(&mut self, headers: &mut HeaderMap) {
         if let Some(caller) = &self.route.caller {
             headers.insert(CALLER, caller.clone());
         }
@@ -119,6 +119,7 @@ impl Call {
         }
         let trace =
             context::current().map_or_else(TraceContext::root, |inbound| inbound.trace.child());
+        self.meter.trace(&trace);
         if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
             headers.insert(TRACEPARENT, value);
         }

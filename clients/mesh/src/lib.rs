@@ -33,6 +33,7 @@ pub mod policy;
 mod reading;
 mod replay;
 mod retry;
+pub mod span;
 pub mod timeout;
 pub mod tls;
 mod trace;

@@ -6,6 +6,7 @@ use crate::tap::{End, Recorder, Tape};
 use cleave_mesh::context::CallContext;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
+use cleave_mesh::span::{OpenSpan, SpanKind};
 use metrics::{
     Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge,
     describe_histogram, gauge, histogram,
@@ -186,7 +187,10 @@ impl Metrics {
         let started = || counter!("grpc.server.call.started", vec![metrics.label()]);
         metrics.started.get_or_init(started).increment(1);
         self.calls.increment(1);
+        let (trace, caller) = (&context.trace, context.caller.as_ref());
+        let span = OpenSpan::begin(SpanKind::Received, &path, trace, caller);
         CallMeter {
+            span,
             calls: self.calls.clone(),
             _busy: busy,
             metrics: Arc::clone(metrics),
@@ -215,6 +219,7 @@ pub(crate) struct CallMeter {
     received: u64,
     sent: u64,
     done: bool,
+    span: Option<OpenSpan>,
     recorder: Option<Recorder>,
 }
 
@@ -264,6 +269,9 @@ impl CallMeter {
         metrics.sent.record(size(self.sent));
         metrics.received.record(size(self.received));
         self.log(code, elapsed);
+        if let Some(span) = self.span.take() {
+            span.finish(code);
+        }
         if let Some(recorder) = self.recorder.take() {
             recorder.finish(&End {
                 path: &self.path,

@@ -4,6 +4,8 @@ use super::method::MethodMetrics;
 use super::{code_name, size};
 use crate::cause::Cause;
 use crate::deadline::Deadline;
+use crate::span::{OpenSpan, SpanKind};
+use crate::trace::TraceContext;
 use metrics::{counter, histogram};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +23,7 @@ pub(crate) struct CallMeter {
     /// The time in which no attempt was out.
     delay: Duration,
     done: bool,
+    span: Option<OpenSpan>,
 }
 
 impl CallMeter {
@@ -33,7 +36,14 @@ impl CallMeter {
             hedges: AtomicU32::new(0),
             delay: Duration::ZERO,
             done: false,
+            span: None,
         }
+    }
+
+    /// Where the call stands in its trace.
+    pub(crate) fn trace(&mut self, trace: &TraceContext) {
+        let (method, target) = (self.metrics.method, &self.metrics.target);
+        self.span = OpenSpan::begin(SpanKind::Sent, method, trace, Some(target));
     }
 
     /// The request is sent again because the peer never saw it.
@@ -79,6 +89,10 @@ impl CallMeter {
             received: 0,
             deadline,
             done: false,
+            span: self
+                .span
+                .as_ref()
+                .map(|call| call.within(SpanKind::Attempt)),
         }
     }
 
@@ -91,6 +105,9 @@ impl CallMeter {
         let calls = || histogram!("grpc.client.call.duration", metrics.with_status(code));
         metrics.calls.get(code, calls).record(self.start.elapsed());
         self.repetitions();
+        if let Some(span) = self.span.take() {
+            span.finish(code);
+        }
     }
 
     /// Records what the call needed beyond its first attempt; nothing when that was enough.
@@ -135,9 +152,15 @@ pub(crate) struct AttemptMeter {
     received: u64,
     deadline: Option<Deadline>,
     done: bool,
+    span: Option<OpenSpan>,
 }
 
 impl AttemptMeter {
+    /// Where the attempt stands in its trace, when somebody collects that.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        self.span.as_ref().map(OpenSpan::trace)
+    }
+
     /// So many bytes of messages are sent.
     pub(crate) fn sent(&mut self, bytes: u64) {
         self.sent = bytes;
@@ -157,6 +180,9 @@ impl AttemptMeter {
         metrics.duration.record(self.start.elapsed());
         metrics.sent.record(size(self.sent));
         metrics.received.record(size(self.received));
+        if let Some(span) = self.span.take() {
+            span.finish(code);
+        }
     }
 }
 

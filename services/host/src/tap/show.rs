@@ -118,7 +118,7 @@ pub(super) fn show_message(message: &DynamicMessage, depth: usize) -> Value {
     }
     match kind.full_name() {
         // What is inside may be of any contract, whose marks are not known here.
-        "google.protobuf.Any" => return show_any(message),
+        "google.protobuf.Any" => return Value::from(REDACTED),
         name if name.starts_with("google.protobuf.") && is_plain(name) => {
             return serde_json::to_value(message).unwrap_or_else(|_| Value::from(CUT));
         }
@@ -142,16 +142,6 @@ fn is_plain(name: &str) -> bool {
         name.trim_start_matches("google.protobuf."),
         "Timestamp" | "Duration" | "FieldMask" | "Empty"
     )
-}
-
-fn show_any(message: &DynamicMessage) -> Value {
-    let url = message.get_field_by_name("type_url");
-    let url = url
-        .as_deref()
-        .and_then(Field::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    json!({ "type_url": text(&url), "value": REDACTED })
 }
 
 /// Whether the contract marks a field as not to be shown.

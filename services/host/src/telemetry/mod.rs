@@ -1,7 +1,12 @@
-//! What a process says about itself: log lines and metrics.
+//! What a process says about itself: log lines, metrics, and traces when somebody collects them.
 //!
-//! Both are the process's, not a service's: two services in one process share them, and installing them
+//! All are the process's, not a service's: two services in one process share them, and installing them
 //! twice changes nothing.
+
+mod otlp;
+
+pub use otlp::export;
+pub(crate) use otlp::flush;
 
 use crate::config::{LogFormat, TelemetrySettings};
 use cleave_mesh::metrics::BUCKETS;
