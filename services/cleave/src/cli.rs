@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certs::Certs;
 use crate::up::UpArgs;
-use crate::{certs, import, statement, tap, up, verify};
+use crate::{certs, check, import, stat, statement, tap, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -34,6 +34,10 @@ enum Command {
     Tap(tap::TapArgs),
     /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
     Verify(verify::VerifyArgs),
+    /// Check configuration, databases, peers, certificates, clocks and tasks, and say what to mend.
+    Check(check::CheckArgs),
+    /// Show the calls between the services as they happen: rates, success, latencies, retries, ejections.
+    Stat(stat::StatArgs),
     /// Make and change certificates for development.
     #[command(subcommand)]
     Certs(Certs),
@@ -95,6 +99,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
         Some(Command::Tap(args)) => Box::pin(tap::tap(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
+        Some(Command::Check(args)) => Box::pin(check::check(args)).await,
+        Some(Command::Stat(args)) => Box::pin(stat::stat(args)).await,
         Some(Command::Certs(command)) => certs::certs(command),
         None => Box::pin(up::up(cli.up)).await,
     }
