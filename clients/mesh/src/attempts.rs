@@ -1,6 +1,7 @@
 //! The attempts of one call, until one is answered or fails for good.
 
 use crate::attempt::Attempt;
+use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
 use crate::exchange::Tried;
@@ -14,12 +15,12 @@ use crate::verdict::Failure;
 use http::{HeaderMap, HeaderValue};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 /// However often the peer goes away before it sees a request, it is not sent more often than this.
 const MAX_UNSEEN: u32 = 16;
+
 /// What follows a failure.
 enum Next {
     /// Another attempt after so long.
@@ -52,6 +53,7 @@ impl Call {
             self.stamp_attempt(replay.headers_mut(), self.retries.made());
             let wish = Wish {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
+                patient: self.is_patient(),
                 avoid: avoid.as_ref(),
             };
             let bytes = replay.message_bytes();
@@ -94,11 +96,16 @@ impl Call {
                         attempt.finish(failure.code, failure.pushback);
                         attempt.mark()
                     });
-                    self.meter.retry();
                     tokio::time::sleep(wait).await;
+                    self.meter.retry(wait);
                 }
             }
         }
+    }
+
+    /// Whether nothing can stand in for the answer.
+    pub(crate) fn is_patient(&self) -> bool {
+        !self.slot.as_ref().is_some_and(Slot::is_filled)
     }
 
     /// Adds what differs from attempt to attempt.
@@ -142,7 +149,7 @@ impl Call {
             return Next::Final(None);
         }
         // What no replica had costs none of them anything.
-        if sent && !(route.throttle.allows() && route.budget.take(Instant::now())) {
+        if sent && !route.may_repeat() {
             tracing::debug!(rpc.peer = route.peer.name(), "retries are throttled");
             return Next::Final(Some(Cause::RetryBudgetEmpty));
         }

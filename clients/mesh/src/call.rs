@@ -8,7 +8,7 @@ use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
 use crate::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
-use crate::metrics::{CallMeter, PeerMetrics};
+use crate::metrics::{CallMeter, Denial, PeerMetrics};
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
 use crate::retry::{Retries, Throttle};
@@ -34,6 +34,21 @@ pub(crate) struct Route {
     pub(crate) throttle: Throttle,
     pub(crate) budget: Budget,
     pub(crate) cache: Cache,
+}
+
+impl Route {
+    /// Whether a call may be sent once more, as far as all calls together are concerned.
+    pub(crate) fn may_repeat(&self) -> bool {
+        let denial = if !self.throttle.allows() {
+            Denial::Throttle
+        } else if self.budget.take(tokio::time::Instant::now()) {
+            return true;
+        } else {
+            Denial::Budget
+        };
+        self.metrics.denied(denial);
+        false
+    }
 }
 
 /// A call under way.

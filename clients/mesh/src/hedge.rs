@@ -73,24 +73,32 @@ impl Call {
                 },
                 () = due => {
                     // Copies cost what repetitions cost, and are bounded with them.
-                    if made > 0 && !(self.route.throttle.allows() && self.route.budget.take(Instant::now())) {
+                    if made > 0 && !self.route.may_repeat() {
                         next = None;
                         continue;
                     }
                     self.stamp_attempt(replay.headers_mut(), made);
-                    let wish = Wish { repeatable: true, avoid: avoid.as_ref() };
-                    let ticket = match self.route.peer.take(wish, self.deadline).await {
-                        Ok(ticket) => ticket,
-                        Err(status) if out.is_empty() => return Err(status),
-                        Err(_) => {
-                            next = None;
-                            continue;
-                        }
+                    let wish = Wish {
+                        repeatable: true,
+                        patient: out.is_empty() && self.is_patient(),
+                        avoid: avoid.as_ref(),
+                    };
+                    // A copy does not wait for room: meanwhile nobody would hear the answer to the first.
+                    let ticket = if out.is_empty() {
+                        self.route.peer.take(wish, self.deadline).await?
+                    } else if let Some(ticket) = self.route.peer.try_take(wish, self.deadline) {
+                        ticket
+                    } else {
+                        next = None;
+                        continue;
                     };
                     avoid = Some(ticket.mark());
                     sent.store(true, Ordering::Relaxed);
                     let bytes = replay.message_bytes();
                     out.push(self.at(ticket, replay.request(), bytes, true));
+                    if made > 0 {
+                        self.meter.hedge();
+                    }
                     made += 1;
                     next = (made < copies).then(|| Instant::now() + policy.delay);
                 }

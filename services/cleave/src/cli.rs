@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::up::UpArgs;
-use crate::{import, statement, up, verify};
+use crate::{import, statement, tap, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -29,6 +29,8 @@ enum Command {
     Import(Import),
     /// Show what was delivered, charged, earned and kept, and prove that it adds up.
     Statement(statement::StatementArgs),
+    /// Watch the calls of a service as they end, with their messages.
+    Tap(tap::TapArgs),
     /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
     Verify(verify::VerifyArgs),
 }
@@ -36,7 +38,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Import {
     /// Bring in a network's delivery report: a CSV file, and a map that says what its columns mean.
-    Delivery(import::DeliveryArgs),
+    Delivery(Box<import::DeliveryArgs>),
     /// Print a map that explains every key, to be edited.
     Example,
 }
@@ -62,12 +64,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::Up(args)) => Box::pin(up::up(args)).await,
-        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(args)).await,
+        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(*args)).await,
         Some(Command::Import(Import::Example)) => {
             print!("{}", import::EXAMPLE_MAP);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
+        Some(Command::Tap(args)) => Box::pin(tap::tap(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
         None => Box::pin(up::up(cli.up)).await,
     }

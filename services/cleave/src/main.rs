@@ -10,6 +10,7 @@ mod output;
 mod peers;
 mod sample;
 mod statement;
+mod tap;
 mod time;
 mod up;
 mod verify;

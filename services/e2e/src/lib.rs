@@ -2,10 +2,12 @@
 //!
 //! With `cleave` the only crate that may see both sides.
 
+mod admin;
+pub mod identities;
 pub mod network;
 mod pair;
 mod process;
 pub mod until;
 
-pub use pair::{Engine, Pair, Programs};
+pub use pair::{Engine, Identities, Pair, Programs};
 pub use process::Process;

@@ -9,10 +9,12 @@ use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
 use crate::serve::{Handshake, Listen, Network, Port, Slots, Stack, Workers, accept};
+use crate::tap::Contracts;
 use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
 use cleave_mesh::policy::PolicyTable;
+use cleave_mesh::tls::Credentials;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -36,6 +38,7 @@ pub struct HostBuilder {
     network: Network,
     policies: PolicyTable,
     drain: Drain,
+    credentials: Option<Credentials>,
     routes: RoutesBuilder,
     names: Vec<String>,
     descriptors: Vec<&'static [u8]>,
@@ -63,6 +66,7 @@ impl Host {
             network: Network::default(),
             policies: NO_POLICIES,
             drain: Drain::new(),
+            credentials: None,
             routes: RoutesBuilder::default(),
             names: Vec::new(),
             descriptors: Vec::new(),
@@ -100,6 +104,14 @@ impl HostBuilder {
     #[must_use]
     pub fn drain(mut self, drain: Drain) -> Self {
         self.drain = drain;
+        self
+    }
+
+    /// The credentials of [`TlsSettings::credentials`](crate::config::TlsSettings::credentials), when the
+    /// service's own calls stand on them too. Otherwise the host reads them itself.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Option<Credentials>) -> Self {
+        self.credentials = credentials;
         self
     }
 
@@ -174,7 +186,11 @@ impl HostBuilder {
         anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
         telemetry::metrics();
 
-        let handshake = Handshake::new(&self.settings.tls).context("host.tls")?;
+        let credentials = match self.credentials.take() {
+            None => self.settings.tls.credentials().context("host.tls")?,
+            given => given,
+        };
+        let handshake = Handshake::new(&self.settings.tls, credentials).context("host.tls")?;
         let port = bind(&self.network, self.settings.listen_addr(), "host.listen").await?;
         let admin = bind(&self.network, self.settings.admin_addr(), "host.admin").await?;
         let (listen, admin_addr) = (port.local_addr()?, admin.local_addr()?);
@@ -183,6 +199,7 @@ impl HostBuilder {
         let stack = self.stack(&readiness)?;
         let (workers, threads) = self.workers(&handshake, &stack)?;
         let slots = Slots::new(&self.name, self.settings.max_connections);
+        let census = slots.census().clone();
         let accepting = accept(port, workers.clone(), slots, self.drain.clone());
         let accepting = tokio::spawn(accepting);
         self.follow_credentials(&handshake);
@@ -202,6 +219,8 @@ impl HostBuilder {
                 .watch(readiness.clone(), self.drain.clone(), period),
         );
 
+        let mut described = self.descriptors;
+        described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
             name: Arc::clone(&self.name),
             listen,
@@ -211,6 +230,9 @@ impl HostBuilder {
             tasks: tasks.clone(),
             admission: stack.admission().clone(),
             credentials: handshake.credentials().cloned(),
+            census,
+            taps: stack.taps().clone(),
+            contracts: Arc::new(Contracts::new(described)),
             sections: self.sections.into(),
         };
         let admin = tokio::spawn(async move {

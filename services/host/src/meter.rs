@@ -2,6 +2,7 @@
 //! access line, both once its last byte is on its way.
 
 use crate::serve::Busy;
+use crate::tap::{End, Recorder, Tape};
 use cleave_mesh::context::CallContext;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
@@ -196,6 +197,7 @@ impl Metrics {
             received: 0,
             sent: 0,
             done: false,
+            recorder: None,
         }
     }
 }
@@ -213,9 +215,28 @@ pub(crate) struct CallMeter {
     received: u64,
     sent: u64,
     done: bool,
+    recorder: Option<Recorder>,
 }
 
 impl CallMeter {
+    /// Hands the call to a recorder, too.
+    pub(crate) fn recorded(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Where the bytes of the request go, when the call is recorded.
+    pub(crate) fn tape(&self) -> Option<Tape> {
+        self.recorder.as_ref().map(Recorder::request)
+    }
+
+    /// A piece of the answer passes.
+    pub(crate) fn passes(&self, piece: &[u8]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.sent(piece);
+        }
+    }
+
     /// What handlers of this call see.
     pub(crate) const fn context(&self) -> &CallContext {
         &self.context
@@ -243,6 +264,17 @@ impl CallMeter {
         metrics.sent.record(size(self.sent));
         metrics.received.record(size(self.received));
         self.log(code, elapsed);
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(&End {
+                path: &self.path,
+                context: &self.context,
+                remote: self.remote,
+                code,
+                duration: elapsed,
+                received: self.received,
+                sent: self.sent,
+            });
+        }
     }
 
     /// The access line.

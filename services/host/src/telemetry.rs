@@ -4,7 +4,7 @@
 //! twice changes nothing.
 
 use crate::config::{LogFormat, TelemetrySettings};
-use cleave_mesh::metrics::{LATENCY_BUCKETS, SIZE_BUCKETS};
+use cleave_mesh::metrics::BUCKETS;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -96,12 +96,11 @@ pub(crate) fn metrics() -> &'static PrometheusHandle {
 
 /// The buckets of gRPC's metrics design; a builder that refuses them is used as it is.
 fn buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
-    let durations = Matcher::Suffix("duration".to_owned());
-    let sizes = Matcher::Suffix("message_size".to_owned());
-    let retries = Matcher::Suffix("retries".to_owned());
-    builder
-        .set_buckets_for_metric(durations, &LATENCY_BUCKETS)
-        .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS))
-        .and_then(|builder| builder.set_buckets_for_metric(retries, &[1.0, 2.0, 3.0, 4.0, 5.0]))
+    let set = |builder: PrometheusBuilder, (end, buckets): (&str, &[f64])| {
+        builder.set_buckets_for_metric(Matcher::Suffix(end.to_owned()), buckets)
+    };
+    BUCKETS
+        .into_iter()
+        .try_fold(builder, set)
         .unwrap_or_else(|_| PrometheusBuilder::new())
 }

@@ -1,10 +1,13 @@
 //! One replica: its connections, its state, and what is known of it.
 
 use super::breaker::{Breaker, Change, Outcome};
-use super::connection::{Connection, DialError, Stream};
+use super::connection::{Connection, Stream};
+use super::dial_error::DialError;
 use super::load::Load;
+use super::pool::Pool;
 use super::shared::Shared;
-use arc_swap::ArcSwap;
+use crate::metrics::Reason;
+use http::uri::Scheme;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,13 +41,15 @@ pub(super) struct Endpoint {
     /// Calls fail for want of a connection.
     pub(super) demanded: Notify,
     pub(super) shared: Arc<Shared>,
-    connections: ArcSwap<Vec<Arc<Connection>>>,
+    connections: Pool,
     /// Its own health service says that it serves, or does not exist.
     serving: AtomicBool,
     /// It said with an answer that it is on its way out.
     draining: AtomicBool,
     /// The last attempt to connect failed.
     failing: AtomicBool,
+    /// When it did.
+    failed_at: AtomicU64,
     last_error: Mutex<Option<DialError>>,
     last_used: AtomicU64,
     calls: AtomicU64,
@@ -68,15 +73,25 @@ impl Endpoint {
             stop,
             wanted: Notify::new(),
             demanded: Notify::new(),
-            connections: ArcSwap::default(),
+            connections: Pool::default(),
             serving: AtomicBool::new(!tuning.watch_health),
             draining: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            failed_at: AtomicU64::new(0),
             last_error: Mutex::new(None),
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             shared,
+        }
+    }
+
+    /// What requests name as their scheme.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.shared.way.secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
         }
     }
 
@@ -94,7 +109,7 @@ impl Endpoint {
     /// Whether a stream can be had at once. Asks for a connection when there is none, and for another one
     /// when the streams of all are taken.
     pub(super) fn has_room(&self) -> bool {
-        let room = self.connections.load().iter().any(|one| one.has_room());
+        let room = self.connections.has_room();
         if !room {
             self.wanted.notify_one();
         }
@@ -103,9 +118,7 @@ impl Endpoint {
 
     /// Takes a stream on the connection that has the fewest.
     pub(super) fn take(&self, now: Instant) -> Option<Stream> {
-        let connections = self.connections.load();
-        let open = connections.iter().filter(|one| one.has_room());
-        let stream = open.min_by_key(|one| one.taken())?.take()?;
+        let stream = self.connections.take()?;
         self.last_used
             .store(self.shared.millis(now), Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -119,11 +132,10 @@ impl Endpoint {
         Duration::from_millis(idle) < self.shared.tuning.idle_after
     }
 
-    /// Whether the driver should make a connection: there is none, or all are full and more are allowed.
+    /// Whether the driver should make a connection: there is none to stay, or all are full and more are
+    /// allowed.
     pub(super) fn lacks_connection(&self) -> bool {
-        let connections = self.connections.load();
-        connections.len() < self.shared.tuning.max_connections
-            && !connections.iter().any(|one| one.has_room())
+        self.connections.lacks(self.shared.tuning.max_connections)
     }
 
     /// Whether calls may wait for it: the last attempt to connect did not fail.
@@ -131,19 +143,23 @@ impl Endpoint {
         !self.failing.load(Ordering::Relaxed) && !self.stop.is_cancelled()
     }
 
+    /// Whether a call that asked at `since` may yet see an attempt to connect: the last one failed before,
+    /// and was told so at once. Silence is waited for by nobody twice.
+    pub(super) fn is_worth_a_try(&self, since: Instant) -> bool {
+        let fast = !matches!(*self.error(), Some(DialError::Slow));
+        let before = self.failed_at.load(Ordering::Relaxed) <= self.shared.millis(since);
+        fast && before && !self.stop.is_cancelled()
+    }
+
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
-        self.connections.load().iter().any(|one| one.is_open())
+        self.connections.is_open()
     }
 
     /// A connection was made.
     pub(super) fn connected(&self, connection: &Arc<Connection>) {
-        let first = self.connections.load().is_empty();
-        self.connections.rcu(|old| {
-            let mut new = Vec::clone(old);
-            new.push(Arc::clone(connection));
-            new
-        });
+        let first = self.connections.add(connection);
+        self.shared.meter.connected();
         self.failing.store(false, Ordering::Relaxed);
         if first {
             // Whoever listens is not on its way out any more.
@@ -155,18 +171,28 @@ impl Endpoint {
     }
 
     /// A connection takes no further calls.
-    pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
-        connection.close();
-        self.connections.rcu(|old| {
-            let others = old.iter().filter(|one| !Arc::ptr_eq(one, connection));
-            others.cloned().collect::<Vec<_>>()
-        });
+    pub(super) fn disconnected(&self, connection: &Arc<Connection>, reason: Reason) {
+        self.connections.remove(connection);
+        self.shared.meter.disconnected(reason);
         self.shared.change();
+    }
+
+    /// A connection is to be replaced: at once while it is in use, else when it is next needed.
+    pub(super) fn outdated(&self, connection: &Connection) {
+        connection.outdate();
+        if self.is_in_use() {
+            self.wanted.notify_one();
+        } else {
+            connection.close();
+        }
     }
 
     /// No connection could be made.
     pub(super) fn dial_failed(&self, error: DialError) {
         *self.error() = Some(error);
+        self.shared.meter.dial_failed();
+        let now = self.shared.millis(Instant::now());
+        self.failed_at.store(now, Ordering::Relaxed);
         self.failing.store(true, Ordering::Relaxed);
         self.shared.doubted.notify_one();
         self.shared.change();
@@ -203,12 +229,16 @@ impl Endpoint {
         let now = Instant::now();
         match self.breaker.record(outcome, probe, now) {
             None => return,
-            Some(Change::Ejected) => tracing::warn!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                "replica ejected"
-            ),
+            Some(Change::Ejected(why)) => {
+                self.shared.meter.ejected(why);
+                tracing::warn!(
+                    rpc.peer = &*self.shared.peer,
+                    endpoint = &*self.address,
+                    "replica ejected"
+                );
+            }
             Some(Change::Readmitted) => {
+                self.shared.meter.readmitted();
                 self.load.reset(self.shared.seed(), now);
                 tracing::info!(
                     rpc.peer = &*self.shared.peer,
@@ -241,12 +271,20 @@ impl Endpoint {
 
     /// The number of its connections.
     pub(super) fn connections(&self) -> usize {
-        self.connections.load().len()
+        self.connections.len()
     }
 
     fn error(&self) -> std::sync::MutexGuard<'_, Option<DialError>> {
         self.last_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        if self.breaker.is_ejected() {
+            self.shared.meter.forgotten();
+        }
     }
 }

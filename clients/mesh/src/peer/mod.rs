@@ -6,6 +6,7 @@
 mod breaker;
 mod connect;
 mod connection;
+mod dial_error;
 mod dialer;
 mod discovery;
 mod dns;
@@ -15,18 +16,22 @@ mod frames;
 mod health;
 mod load;
 mod pick;
+mod plain;
+mod pool;
+mod record;
+mod secure;
 mod send;
 mod shared;
 mod state;
 mod target;
 mod ticket;
+mod way;
 
 pub use connect::{BoxIo, Connect, Io};
 pub use discovery::{Resolve, ResolveError, Resolved};
 pub use state::ReplicaState;
 pub use target::MeshError;
 
-pub(crate) use connect::Tcp;
 #[cfg(test)]
 pub(crate) use frames::{FrameSpy, Word};
 #[cfg(test)]
@@ -35,11 +40,14 @@ pub(crate) use pick::Wish;
 pub(crate) use send::Sent;
 pub(crate) use target::Target;
 pub(crate) use ticket::{Mark, Ticket};
+pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
+use crate::metrics::Pick;
 use crate::tuning::Tuning;
 use breaker::Outcome;
+use dial_error::DialError;
 use discovery::Members;
 use shared::Shared;
 use std::pin::pin;
@@ -58,16 +66,11 @@ pub(crate) struct Peer {
 impl Peer {
     /// Prepares for calls to the peer; no connection is made yet. Must run on the runtime that is to
     /// drive the connections.
-    pub(crate) fn new(
-        name: &Arc<str>,
-        target: Target,
-        tuning: &Tuning,
-        connect: &Arc<dyn Connect>,
-    ) -> Self {
+    pub(crate) fn new(name: &Arc<str>, target: Target, tuning: &Tuning, way: Way) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
             tuning.clone(),
-            Arc::clone(connect),
+            way,
             tokio::runtime::Handle::current(),
         ));
         let stop = CancellationToken::new();
@@ -91,7 +94,8 @@ impl Peer {
         connected.take(2).count() > 1
     }
 
-    /// A stay at one replica; waits while one may yet come up.
+    /// A stay at one replica; waits while one may yet come up. When none can be reached, a patient call
+    /// waits for one more attempt to connect: the failure that is known may be older than a restart.
     pub(crate) async fn take(
         &self,
         wish: Wish<'_>,
@@ -101,6 +105,7 @@ impl Peer {
             return Ok(ticket);
         }
         let waiting = self.members.shared.wait();
+        let since = Instant::now();
         loop {
             let mut change = pin!(waiting.change());
             // From here on no change is missed.
@@ -108,31 +113,33 @@ impl Peer {
             if let Some(ticket) = self.try_take(wish, deadline) {
                 return Ok(ticket);
             }
-            self.expect_one()?;
+            self.expect_one(wish.patient.then_some(since))?;
             change.await;
         }
     }
 
     /// A stay at a replica that can take the call at once.
-    fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
+    pub(crate) fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
         let endpoints = self.members.endpoints.load();
         let now = Instant::now();
         // The streams of the chosen one may be gone before one is taken; then another is chosen.
         for _ in 0..endpoints.len() {
             let choice = pick::choose(&endpoints, wish, now)?;
             if let Some(stream) = choice.endpoint.take(now) {
+                self.members.shared.meter.picked(choice.pick);
                 let endpoint = Arc::clone(choice.endpoint);
-                return Some(Ticket::new(endpoint, stream, choice.probe, deadline));
+                let probe = choice.pick == Pick::Probe;
+                return Some(Ticket::new(endpoint, stream, probe, deadline));
             }
-            if choice.probe {
+            if choice.pick == Pick::Probe {
                 choice.endpoint.finished(Outcome::Unknown, true);
             }
         }
         None
     }
 
-    /// Fails when no replica is likely to come up soon.
-    fn expect_one(&self) -> Result<(), Status> {
+    /// Fails when no replica is likely to come up soon; `since` is when a patient call began to wait.
+    fn expect_one(&self, since: Option<Instant>) -> Result<(), Status> {
         let endpoints = self.members.endpoints.load();
         if endpoints.is_empty() && self.members.is_known() {
             self.members.shared.doubted.notify_one();
@@ -149,9 +156,13 @@ impl Peer {
             endpoint.demanded.notify_one();
         }
         self.members.shared.doubted.notify_one();
-        let why = endpoints.iter().find_map(|one| one.last_error());
-        let why = why.map_or_else(String::new, |error| format!(": {error}"));
-        Err(Cause::Unreachable.status(
+        if since.is_some_and(|since| endpoints.iter().any(|one| one.is_worth_a_try(since))) {
+            return Ok(());
+        }
+        let error = endpoints.iter().find_map(|one| one.last_error());
+        let cause = error.as_ref().map_or(Cause::Unreachable, DialError::cause);
+        let why = error.map_or_else(String::new, |error| format!(": {error}"));
+        Err(cause.status(
             Code::Unavailable,
             format!("peer {} cannot be reached{why}", self.name()),
         ))

@@ -6,6 +6,7 @@
 
 use super::endpoint::{Endpoint, Rank};
 use super::ticket::Mark;
+use crate::metrics::Pick;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 pub(crate) struct Wish<'a> {
     /// Whether the call may be sent again, so that it can be risked on a replica in probation.
     pub(crate) repeatable: bool,
+    /// Whether it is better to wait for an attempt to connect than to fail: nothing can stand in for the
+    /// answer.
+    pub(crate) patient: bool,
     /// The replica that has just failed it.
     pub(crate) avoid: Option<&'a Mark>,
 }
@@ -22,8 +26,8 @@ pub(crate) struct Wish<'a> {
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
     pub(super) endpoint: &'a Arc<Endpoint>,
-    /// The call is the one that decides the replica's probation.
-    pub(super) probe: bool,
+    /// What is known of it.
+    pub(super) pick: Pick,
 }
 
 /// Chooses among the replicas that can take a call at once.
@@ -41,15 +45,18 @@ pub(super) fn choose<'a>(
         if !avoided && endpoint.breaker.claim_probe(wish.repeatable, now) {
             return Some(Choice {
                 endpoint,
-                probe: true,
+                pick: Pick::Probe,
             });
         }
         two.offer(endpoint, (endpoint.rank(), avoided));
     }
-    two.cheaper(now).map(|endpoint| Choice {
-        endpoint,
-        probe: false,
-    })
+    let pick = match two.best?.0 {
+        Rank::Good => Pick::Good,
+        Rank::Unwilling => Pick::Unwilling,
+        Rank::Ejected => Pick::Ejected,
+    };
+    let endpoint = two.cheaper(now)?;
+    Some(Choice { endpoint, pick })
 }
 
 /// Two at random out of those that rank best.

@@ -49,13 +49,14 @@ pub(super) async fn serve(
         shaken = handshake.accept(socket) => shaken,
         () = patience.as_mut() => Err(too_slow()),
     };
-    let (wire, identity) = match shaken {
+    let (wire, identity, proof) = match shaken {
         Ok(shaken) => shaken,
         Err(error) => {
             slot.metrics().handshake_failures.increment(1);
             return broken(remote, &error);
         }
     };
+    let _listed = slot.census().enter(remote, identity.clone(), proof);
     match http2(wire, identity, remote, stack, &drain, patience).await {
         Ok(Some(end)) => slot.metrics().ended(name(end)),
         Ok(None) => {}

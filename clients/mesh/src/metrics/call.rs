@@ -1,134 +1,15 @@
-//! What the caller's half counts, under the names of gRPC's metrics design (A66, A96).
+//! Calls and their attempts.
 
+use super::{ByStatus, code_name, method_name, size};
 use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::policy::{MethodPolicy, PolicyTable};
 use metrics::{Counter, Histogram, Label, counter, histogram};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tonic::Code;
-
-/// The method label of calls that the contracts do not know.
-const OTHER: &str = "other";
-
-/// Latency buckets of the design, in seconds.
-pub const LATENCY_BUCKETS: [f64; 41] = [
-    0.0, 0.000_01, 0.000_05, 0.000_1, 0.000_3, 0.000_6, 0.000_8, 0.001, 0.002, 0.003, 0.004, 0.005,
-    0.006, 0.008, 0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16,
-    0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0,
-];
-
-/// Size buckets of the design, in bytes.
-pub const SIZE_BUCKETS: [f64; 15] = [
-    0.0,
-    1_024.0,
-    2_048.0,
-    4_096.0,
-    16_384.0,
-    65_536.0,
-    262_144.0,
-    1_048_576.0,
-    4_194_304.0,
-    16_777_216.0,
-    67_108_864.0,
-    268_435_456.0,
-    1_073_741_824.0,
-    4_294_967_296.0,
-    17_179_869_184.0,
-];
-
-/// The name of a status code in labels.
-#[must_use]
-pub const fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// Number of status codes.
-const CODES: usize = 17;
-
-/// Something made once for each status code, when it first occurs.
-#[derive(Debug)]
-pub struct ByStatus<T>([OnceLock<T>; CODES]);
-
-impl<T> Default for ByStatus<T> {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| OnceLock::new()))
-    }
-}
-
-impl<T> ByStatus<T> {
-    /// What belongs to the code.
-    pub fn get(&self, code: Code, make: impl FnOnce() -> T) -> &T {
-        let index = usize::try_from(i32::from(code)).unwrap_or(0);
-        self.0[index.min(CODES - 1)].get_or_init(make)
-    }
-}
-
-/// The method label of a call.
-#[must_use]
-pub fn method_name(method: Option<&'static MethodPolicy>) -> &'static str {
-    method.map_or(OTHER, MethodPolicy::name)
-}
-
-/// Tells the recorder what the metrics mean. Once per process, after the recorder is installed.
-pub fn describe() {
-    use metrics::{Unit, describe_counter, describe_histogram};
-    describe_counter!(
-        "grpc.client.attempt.started",
-        "Attempts begun by this client"
-    );
-    describe_histogram!(
-        "grpc.client.attempt.duration",
-        Unit::Seconds,
-        "Time of each attempt"
-    );
-    describe_histogram!(
-        "grpc.client.attempt.sent_total_compressed_message_size",
-        Unit::Bytes,
-        "Bytes of messages sent by each attempt"
-    );
-    describe_histogram!(
-        "grpc.client.attempt.rcvd_total_compressed_message_size",
-        Unit::Bytes,
-        "Bytes of messages received by each attempt"
-    );
-    describe_histogram!(
-        "grpc.client.call.duration",
-        Unit::Seconds,
-        "Time of each call, all of its attempts included"
-    );
-    describe_histogram!(
-        "grpc.client.call.retries",
-        "Retries made by each call that made any"
-    );
-    describe_histogram!(
-        "grpc.client.call.transparent_retries",
-        "Requests sent again because the peer never saw them, by each call that had any"
-    );
-    describe_counter!(
-        "cleave.client.call.failures",
-        "Calls that failed, by what made them fail"
-    );
-}
 
 /// What is recorded of one method towards one peer; each metric is looked up once.
 #[derive(Debug)]
@@ -138,6 +19,8 @@ pub(crate) struct MethodMetrics {
     started: OnceLock<Counter>,
     retries: OnceLock<Histogram>,
     transparent: OnceLock<Histogram>,
+    hedges: OnceLock<Histogram>,
+    delay: OnceLock<Histogram>,
     failures: [OnceLock<Counter>; Cause::ALL.len()],
     calls: ByStatus<Histogram>,
     attempts: ByStatus<AttemptMetrics>,
@@ -159,6 +42,8 @@ impl MethodMetrics {
             started: OnceLock::new(),
             retries: OnceLock::new(),
             transparent: OnceLock::new(),
+            hedges: OnceLock::new(),
+            delay: OnceLock::new(),
             failures: std::array::from_fn(|_| OnceLock::new()),
             calls: ByStatus::default(),
             attempts: ByStatus::default(),
@@ -208,6 +93,17 @@ impl MethodMetrics {
 pub(crate) struct PeerMetrics {
     methods: HashMap<&'static str, Arc<MethodMetrics>>,
     other: Arc<MethodMetrics>,
+    target: Arc<str>,
+    denied: [OnceLock<Counter>; 2],
+}
+
+/// What forbids a repetition that the policy allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// Most of the peer's answers are failures.
+    Throttle,
+    /// Too much of the traffic is repetitions.
+    Budget,
 }
 
 impl PeerMetrics {
@@ -220,7 +116,25 @@ impl PeerMetrics {
         Self {
             methods,
             other: of(None),
+            target: Arc::clone(target),
+            denied: [const { OnceLock::new() }; 2],
         }
+    }
+
+    /// A repetition was not made.
+    pub(crate) fn denied(&self, denial: Denial) {
+        let (index, reason) = match denial {
+            Denial::Throttle => (0, "throttle"),
+            Denial::Budget => (1, "budget"),
+        };
+        let make = || {
+            let labels = vec![
+                Label::new("grpc.target", Arc::clone(&self.target)),
+                Label::from_static_parts("reason", reason),
+            ];
+            counter!("cleave.client.retries_denied", labels)
+        };
+        self.denied[index].get_or_init(make).increment(1);
     }
 
     /// A meter for a call that begins now.
@@ -231,6 +145,8 @@ impl PeerMetrics {
             start: Instant::now(),
             retries: 0,
             transparent: 0,
+            hedges: AtomicU32::new(0),
+            delay: Duration::ZERO,
             done: false,
         }
     }
@@ -243,6 +159,9 @@ pub(crate) struct CallMeter {
     start: Instant,
     retries: u32,
     transparent: u32,
+    hedges: AtomicU32,
+    /// The time in which no attempt was out.
+    delay: Duration,
     done: bool,
 }
 
@@ -268,9 +187,15 @@ impl CallMeter {
         self.finish(code);
     }
 
-    /// Another attempt begins.
-    pub(crate) fn retry(&mut self) {
+    /// Another attempt begins, after so long without one.
+    pub(crate) fn retry(&mut self, delay: Duration) {
         self.retries += 1;
+        self.delay += delay;
+    }
+
+    /// A copy is sent while the call is out.
+    pub(crate) fn hedge(&self) {
+        self.hedges.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A meter for the attempt that begins now.
@@ -295,14 +220,31 @@ impl CallMeter {
         let metrics = &self.metrics;
         let calls = || histogram!("grpc.client.call.duration", metrics.with_status(code));
         metrics.calls.get(code, calls).record(self.start.elapsed());
-        if self.retries > 0 {
-            let retries = || histogram!("grpc.client.call.retries", metrics.labels());
-            metrics.retries.get_or_init(retries).record(self.retries);
+        self.repetitions();
+    }
+
+    /// Records what the call needed beyond its first attempt; nothing when that was enough.
+    fn repetitions(&self) {
+        let metrics = &self.metrics;
+        let hedges = self.hedges.load(Ordering::Relaxed);
+        let counts = [
+            (&metrics.retries, "grpc.client.call.retries", self.retries),
+            (
+                &metrics.transparent,
+                "grpc.client.call.transparent_retries",
+                self.transparent,
+            ),
+            (&metrics.hedges, "grpc.client.call.hedges", hedges),
+        ];
+        for (known, name, count) in counts {
+            if count > 0 {
+                let make = || histogram!(name, metrics.labels());
+                known.get_or_init(make).record(count);
+            }
         }
-        if self.transparent > 0 {
-            let again = || histogram!("grpc.client.call.transparent_retries", metrics.labels());
-            let again = metrics.transparent.get_or_init(again);
-            again.record(self.transparent);
+        if !self.delay.is_zero() {
+            let make = || histogram!("grpc.client.call.retry_delay", metrics.labels());
+            metrics.delay.get_or_init(make).record(self.delay);
         }
     }
 }
@@ -357,10 +299,4 @@ impl Drop for AttemptMeter {
             Code::Cancelled
         });
     }
-}
-
-/// A number of bytes as histograms take it; exact up to 4 GiB.
-#[must_use]
-pub fn size(bytes: u64) -> f64 {
-    u32::try_from(bytes).map_or(f64::from(u32::MAX), f64::from)
 }
