@@ -2,10 +2,18 @@
 //!
 //! With `cleave` the only crate that may see both sides.
 
+pub mod advertisers;
 pub mod network;
 mod pair;
 mod process;
+mod proxy;
+mod refuser;
+mod replicas;
+pub mod steady;
 pub mod until;
 
 pub use pair::{Engine, Pair, Programs};
 pub use process::Process;
+pub use proxy::{Fault, FaultProxy};
+pub use refuser::Refuser;
+pub use replicas::Replicas;

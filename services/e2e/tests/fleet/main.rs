@@ -1,0 +1,21 @@
+//! What must hold when replicas, or whole peers, fail under load: both services as processes, or hosts of the
+//! tests' own, over real sockets.
+//!
+//! The scenarios take turns, because each one measures what callers feel.
+
+mod bad_replica;
+mod control;
+
+use std::path::Path;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The Billing binary.
+pub(crate) fn billing() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_e2e-billing"))
+}
+
+/// Waits until no other scenario runs.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
