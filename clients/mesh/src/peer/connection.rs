@@ -18,8 +18,8 @@ pub(crate) enum DialError {
     /// The network refused.
     #[error("{0}")]
     Network(Arc<std::io::Error>),
-    /// What answered does not speak HTTP/2.
-    #[error("what answers there does not speak HTTP/2")]
+    /// What answered went away, or does not speak HTTP/2.
+    #[error("the connection ended before HTTP/2 was spoken on it")]
     NotHttp2,
     /// It took too long.
     #[error("no answer in time")]

@@ -45,6 +45,8 @@ pub(super) struct Endpoint {
     draining: AtomicBool,
     /// The last attempt to connect failed.
     failing: AtomicBool,
+    /// When it did.
+    failed_at: AtomicU64,
     last_error: Mutex<Option<DialError>>,
     last_used: AtomicU64,
     calls: AtomicU64,
@@ -72,6 +74,7 @@ impl Endpoint {
             serving: AtomicBool::new(!tuning.watch_health),
             draining: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            failed_at: AtomicU64::new(0),
             last_error: Mutex::new(None),
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
@@ -131,6 +134,14 @@ impl Endpoint {
         !self.failing.load(Ordering::Relaxed) && !self.stop.is_cancelled()
     }
 
+    /// Whether a call that asked at `since` may yet see an attempt to connect: the last one failed before,
+    /// and was told so at once. Silence is waited for by nobody twice.
+    pub(super) fn is_worth_a_try(&self, since: Instant) -> bool {
+        let fast = !matches!(*self.error(), Some(DialError::Slow));
+        let before = self.failed_at.load(Ordering::Relaxed) <= self.shared.millis(since);
+        fast && before && !self.stop.is_cancelled()
+    }
+
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
         self.connections.load().iter().any(|one| one.is_open())
@@ -167,6 +178,8 @@ impl Endpoint {
     /// No connection could be made.
     pub(super) fn dial_failed(&self, error: DialError) {
         *self.error() = Some(error);
+        let now = self.shared.millis(Instant::now());
+        self.failed_at.store(now, Ordering::Relaxed);
         self.failing.store(true, Ordering::Relaxed);
         self.shared.doubted.notify_one();
         self.shared.change();

@@ -87,7 +87,8 @@ impl Peer {
         connected.take(2).count() > 1
     }
 
-    /// A stay at one replica; waits while one may yet come up.
+    /// A stay at one replica; waits while one may yet come up. When none can be reached, a patient call
+    /// waits for one more attempt to connect: the failure that is known may be older than a restart.
     pub(crate) async fn take(
         &self,
         wish: Wish<'_>,
@@ -97,6 +98,7 @@ impl Peer {
             return Ok(ticket);
         }
         let waiting = self.members.shared.wait();
+        let since = Instant::now();
         loop {
             let mut change = pin!(waiting.change());
             // From here on no change is missed.
@@ -104,7 +106,7 @@ impl Peer {
             if let Some(ticket) = self.try_take(wish, deadline) {
                 return Ok(ticket);
             }
-            self.expect_one()?;
+            self.expect_one(wish.patient.then_some(since))?;
             change.await;
         }
     }
@@ -127,8 +129,8 @@ impl Peer {
         None
     }
 
-    /// Fails when no replica is likely to come up soon.
-    fn expect_one(&self) -> Result<(), Status> {
+    /// Fails when no replica is likely to come up soon; `since` is when a patient call began to wait.
+    fn expect_one(&self, since: Option<Instant>) -> Result<(), Status> {
         let endpoints = self.members.endpoints.load();
         if endpoints.is_empty() && self.members.is_known() {
             self.members.shared.doubted.notify_one();
@@ -145,6 +147,9 @@ impl Peer {
             endpoint.demanded.notify_one();
         }
         self.members.shared.doubted.notify_one();
+        if since.is_some_and(|since| endpoints.iter().any(|one| one.is_worth_a_try(since))) {
+            return Ok(());
+        }
         let why = endpoints.iter().find_map(|one| one.last_error());
         let why = why.map_or_else(String::new, |error| format!(": {error}"));
         Err(Cause::Unreachable.status(
