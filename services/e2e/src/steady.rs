@@ -1,5 +1,7 @@
 //! Calls at a steady rate, whatever becomes of them, and an exact ledger of what did.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,6 @@ use tonic::{Code, Status};
 
 /// How often it is looked which calls are due.
 const TICK: Duration = Duration::from_millis(10);
-/// Failures that are shown of many.
-const SHOWN: usize = 5;
 
 /// Why a call failed.
 #[derive(Debug, Clone)]
@@ -206,10 +206,30 @@ impl Account {
         times.get(last * percent / 100).copied().unwrap_or_default()
     }
 
-    /// Some of the failures, for the message of a test.
+    /// The failures by kind, and when they began, for the message of a test.
     #[must_use]
     pub fn why(&self) -> String {
-        let some: Vec<_> = self.failures().take(SHOWN).collect();
-        format!("{} of {} failed: {some:?}", self.failed(), self.calls())
+        let first = self.entries.iter().map(|entry| entry.begun).min();
+        let mut kinds: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+        for entry in &self.entries {
+            if let (Some(failure), Some(first)) = (&entry.failure, first) {
+                let kind = format!("{:?}: {}", failure.code, failure.text);
+                kinds.entry(kind).or_default().push(entry.begun - first);
+            }
+        }
+        let mut text = format!("{} of {} failed", self.failed(), self.calls());
+        for (kind, times) in kinds {
+            let (from, to) = (times.iter().min(), times.iter().max());
+            let (from, to) = (
+                from.copied().unwrap_or_default(),
+                to.copied().unwrap_or_default(),
+            );
+            let _ = write!(
+                text,
+                "; {} begun {from:.1?} to {to:.1?} in: {kind}",
+                times.len()
+            );
+        }
+        text
     }
 }
