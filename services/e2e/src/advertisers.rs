@@ -20,6 +20,8 @@ const SERVE_FOR: prost_types::Duration = prost_types::Duration {
 pub struct Advertiser {
     /// `adv_...`.
     pub id: String,
+    /// The account that it has at the first replica, `acct_...`.
+    pub account_id: String,
     /// `line_...`.
     pub line_item_id: String,
 }
@@ -31,19 +33,21 @@ pub struct Advertiser {
 pub async fn open(replicas: &Replicas, count: usize) -> Result<Vec<Advertiser>> {
     let mut advertisers = Vec::new();
     for _ in 0..count {
-        let advertiser = Advertiser {
-            id: AdvertiserId::generate().to_string(),
-            line_item_id: LineItemId::generate().to_string(),
-        };
-        for index in 0..replicas.len() {
-            open_at(&replicas[index], &advertiser.id).await?;
+        let id = AdvertiserId::generate().to_string();
+        let account_id = open_at(&replicas[0], &id).await?;
+        for index in 1..replicas.len() {
+            open_at(&replicas[index], &id).await?;
         }
-        advertisers.push(advertiser);
+        advertisers.push(Advertiser {
+            id,
+            account_id,
+            line_item_id: LineItemId::generate().to_string(),
+        });
     }
     Ok(advertisers)
 }
 
-async fn open_at(replica: &Process, ops_ref: &str) -> Result<()> {
+async fn open_at(replica: &Process, ops_ref: &str) -> Result<String> {
     let client = BillingClient::new(replica.channel()?);
     let request = billing::OpenAccountRequest {
         request_id: request_id(),
@@ -56,8 +60,7 @@ async fn open_at(replica: &Process, ops_ref: &str) -> Result<()> {
         net_days: 30,
     };
     let opened = client.open_account(request).await?;
-    opened.account.context("an account")?;
-    Ok(())
+    Ok(opened.account.context("an account")?.id)
 }
 
 /// Asks for an advertiser's balances.

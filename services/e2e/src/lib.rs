@@ -10,6 +10,7 @@ mod proxy;
 mod refuser;
 mod replicas;
 pub mod steady;
+mod stuck;
 pub mod until;
 
 pub use pair::{Engine, Pair, Programs};
@@ -17,3 +18,4 @@ pub use process::Process;
 pub use proxy::{Fault, FaultProxy};
 pub use refuser::Refuser;
 pub use replicas::Replicas;
+pub use stuck::Stuck;

@@ -4,7 +4,13 @@
 //! The scenarios take turns, because each one measures what callers feel.
 
 mod bad_replica;
+mod chain;
 mod control;
+mod exactly_once;
+mod host;
+mod outage;
+mod overload;
+mod rollout;
 
 use std::path::Path;
 use tokio::sync::{Mutex, MutexGuard};
@@ -12,6 +18,11 @@ use tokio::sync::{Mutex, MutexGuard};
 /// The Billing binary.
 pub(crate) fn billing() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_e2e-billing"))
+}
+
+/// The Operations binary.
+pub(crate) fn operations() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_e2e-operations"))
 }
 
 /// Waits until no other scenario runs.
