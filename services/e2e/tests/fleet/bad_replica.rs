@@ -13,11 +13,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Calls per second, of the mesh and of the control each.
-const RATE: u64 = 100;
+const RATE: u64 = 60;
 /// How long it may take to turn away from a bad replica.
 const TURN: Duration = Duration::from_secs(2);
 /// Calls over which the share of a replica is counted.
-const SAMPLE: u64 = 300;
+const SAMPLE: u64 = 200;
 /// The replica that goes wrong.
 const BAD: usize = 1;
 

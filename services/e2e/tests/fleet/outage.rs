@@ -18,7 +18,7 @@ const SECONDS: &str = "CLEAVE_TEST_OUTAGE_SECONDS";
 /// The usual one.
 const SHORT: Duration = Duration::from_secs(12);
 /// Calls per second.
-const RATE: u64 = 50;
+const RATE: u64 = 40;
 /// The replicas of the peer.
 const REPLICAS: usize = 3;
 /// The deadline of every call made here, as the contract says.

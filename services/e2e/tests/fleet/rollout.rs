@@ -60,20 +60,24 @@ impl Both {
         })
     }
 
-    /// Restarts the replicas of this index, one of each service; the longest drain.
+    /// Restarts the replicas of this index, one of each service; the longest drain. Clients are stuck on the
+    /// first of each.
     async fn restart(&mut self, index: usize) -> Result<Duration> {
-        let (one, other) = tokio::join!(
-            restart(&mut self.operations[index]),
-            restart(&mut self.billing[index])
-        );
+        let (operations, billing) = (&mut self.operations[index], &mut self.billing[index]);
+        let mut stuck = Vec::new();
+        if index == 0 {
+            for process in [&operations, &billing] {
+                stuck.push(Stuck::watching(process.addr()).await?);
+                stuck.push(Stuck::flooded(process.addr()).await?);
+            }
+        }
+        let (one, other) = tokio::join!(restart(operations), restart(billing));
         Ok(one?.max(other?))
     }
 }
 
-/// Ends a replica while clients are stuck on it, and starts it again; how long the drain took.
+/// Ends a replica and starts it again; how long the drain took.
 async fn restart(process: &mut Process) -> Result<Duration> {
-    let _idle = Stuck::watching(process.addr()).await?;
-    let _full = Stuck::flooded(process.addr()).await?;
     let start = Instant::now();
     let status = process.stop().await?;
     let drained = start.elapsed();
