@@ -192,7 +192,7 @@ impl Metrics {
         CallMeter {
             span,
             calls: self.calls.clone(),
-            _busy: busy,
+            busy,
             metrics: Arc::clone(metrics),
             path,
             remote,
@@ -210,7 +210,7 @@ impl Metrics {
 #[derive(Debug)]
 pub(crate) struct CallMeter {
     calls: Gauge,
-    _busy: Busy,
+    busy: Busy,
     metrics: Arc<MethodMetrics>,
     path: Cow<'static, str>,
     remote: Option<SocketAddr>,
@@ -245,6 +245,11 @@ impl CallMeter {
     /// What handlers of this call see.
     pub(crate) const fn context(&self) -> &CallContext {
         &self.context
+    }
+
+    /// Whether the service has something to do for it.
+    pub(crate) const fn busy(&mut self) -> &mut Busy {
+        &mut self.busy
     }
 
     /// So many bytes of messages have arrived.

@@ -94,7 +94,10 @@ impl AnswerBody {
                     answer.finish(code);
                     Body::empty()
                 }
-                None => Body::new(answer),
+                None => {
+                    answer.meter.busy().rest();
+                    Body::new(answer)
+                }
             }
         })
     }
@@ -141,31 +144,9 @@ impl AnswerBody {
         let poll = || context::enter(context, || Pin::new(inner).poll_frame(cx));
         catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Some(Err(panicked()))))
     }
-}
 
-/// While the service drains, tells the caller to turn to another replica with its next call: sooner than
-/// by any other way.
-pub(super) fn hint(drain: &Drain, headers: &mut HeaderMap) {
-    if drain.has_begun() {
-        headers.insert(DRAINING, HeaderValue::from_static("1"));
-    }
-}
-
-/// The status code in headers or trailers.
-pub(super) fn code_in(headers: &HeaderMap) -> Option<Code> {
-    headers
-        .get(GRPC_STATUS)
-        .map(|value| Code::from_bytes(value.as_bytes()))
-}
-
-impl http_body::Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    /// The next frame within its bounds.
+    fn poll_bounded(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if self.inner.is_none() {
             return Poll::Ready(None);
         }
@@ -191,5 +172,38 @@ impl http_body::Body for AnswerBody {
                 Poll::Ready(None)
             }
         }
+    }
+}
+
+/// While the service drains, tells the caller to turn to another replica with its next call: sooner than
+/// by any other way.
+pub(super) fn hint(drain: &Drain, headers: &mut HeaderMap) {
+    if drain.has_begun() {
+        headers.insert(DRAINING, HeaderValue::from_static("1"));
+    }
+}
+
+/// The status code in headers or trailers.
+pub(super) fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get(GRPC_STATUS)
+        .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        // Asked for more only while the client takes what there is.
+        self.meter.busy().resume();
+        let polled = self.poll_bounded(cx);
+        if polled.is_ready() {
+            self.meter.busy().rest();
+        }
+        polled
     }
 }
