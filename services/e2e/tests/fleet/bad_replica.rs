@@ -131,10 +131,6 @@ impl Rig {
         start.elapsed()
     }
 
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "a fault may fail to be made; this kind cannot"
-    )]
     fn each_bad(&self, act: impl Fn(&FaultProxy)) -> Result<()> {
         act(&self.our_proxies[BAD]);
         act(&self.control_proxies[BAD]);
