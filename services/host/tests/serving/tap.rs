@@ -158,13 +158,27 @@ async fn given_a_viewer_that_does_not_read_when_calls_go_on_then_they_are_not_he
     let running = start().await;
     let mut viewer = Viewer::new(running.admin_addr(), "").await;
     let channel = connect(running.addr()).await;
-    // Far more than sockets and queues hold.
-    let large = "x".repeat(50_000);
-    for _ in 0..1_000 {
-        unary(&channel, "Call", from("operations", &large))
-            .await
-            .expect("an answer");
-    }
+    // The viewer's end of the service runs on this thread, which waits for a client on another one.
+    let (address, (ready, is_ready)) = (running.addr(), tokio::sync::oneshot::channel());
+    let client = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let channel = connect(address).await;
+            let call = |text| unary(&channel, "Call", from("operations", text));
+            call("connected").await.expect("an answer");
+            ready.send(()).expect("somebody waits");
+            for _ in 0..200 {
+                call("more than wait for a viewer")
+                    .await
+                    .expect("an answer");
+            }
+        });
+    });
+    is_ready.await.expect("a client");
+    client.join().expect("no call was held up");
     let mut seen = 0;
     let lost = loop {
         let line = viewer.line().await.expect("a line");
