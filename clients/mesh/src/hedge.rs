@@ -73,7 +73,7 @@ impl Call {
                 },
                 () = due => {
                     // Copies cost what repetitions cost, and are bounded with them.
-                    if made > 0 && !(self.route.throttle.allows() && self.route.budget.take(Instant::now())) {
+                    if made > 0 && !self.route.may_repeat() {
                         next = None;
                         continue;
                     }
@@ -83,18 +83,22 @@ impl Call {
                         patient: out.is_empty() && self.is_patient(),
                         avoid: avoid.as_ref(),
                     };
-                    let ticket = match self.route.peer.take(wish, self.deadline).await {
-                        Ok(ticket) => ticket,
-                        Err(status) if out.is_empty() => return Err(status),
-                        Err(_) => {
-                            next = None;
-                            continue;
-                        }
+                    // A copy does not wait for room: meanwhile nobody would hear the answer to the first.
+                    let ticket = if out.is_empty() {
+                        self.route.peer.take(wish, self.deadline).await?
+                    } else if let Some(ticket) = self.route.peer.try_take(wish, self.deadline) {
+                        ticket
+                    } else {
+                        next = None;
+                        continue;
                     };
                     avoid = Some(ticket.mark());
                     sent.store(true, Ordering::Relaxed);
                     let bytes = replay.message_bytes();
                     out.push(self.at(ticket, replay.request(), bytes, true));
+                    if made > 0 {
+                        self.meter.hedge();
+                    }
                     made += 1;
                     next = (made < copies).then(|| Instant::now() + policy.delay);
                 }

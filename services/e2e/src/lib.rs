@@ -2,7 +2,9 @@
 //!
 //! With `cleave` the only crate that may see both sides.
 
+mod admin;
 pub mod advertisers;
+pub mod identities;
 pub mod network;
 mod pair;
 mod process;
@@ -13,7 +15,7 @@ pub mod steady;
 mod stuck;
 pub mod until;
 
-pub use pair::{Engine, Pair, Programs};
+pub use pair::{Engine, Identities, Pair, Programs};
 pub use process::Process;
 pub use proxy::{Fault, FaultProxy};
 pub use refuser::Refuser;

@@ -405,7 +405,7 @@ pub async fn spend(billing: &BillingClient, line_item_id: &str) -> Result<billin
     let request = billing::BatchGetSpendRequest {
         line_item_ids: vec![line_item_id.to_owned()],
     };
-    let reply = billing.batch_get_spend(request).await?;
+    let reply = billing.batch_get_spend(request).await?.value;
     Ok(reply.spends.into_iter().next().unwrap_or_default())
 }
 

@@ -6,6 +6,7 @@ mod clock;
 mod currency;
 mod id;
 mod money;
+mod reading;
 mod share;
 mod violation;
 
@@ -17,5 +18,6 @@ pub use id::{
     TransferId,
 };
 pub use money::{Micros, Money, Overflow};
+pub use reading::ClockReading;
 pub use share::{Ppm, ShareOutOfRange};
 pub use violation::{Violation, Violations};

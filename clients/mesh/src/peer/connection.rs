@@ -1,38 +1,29 @@
 //! One HTTP/2 connection and the streams taken on it.
 
-use super::connect::{Connect, Overheard, Phase};
+use super::connect::{Connect, Heard, Overheard, Phase};
+use super::dial_error::DialError;
+use crate::metrics::Reason;
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::body::Body;
 
 /// How many streams are opened before the peer has said how many it allows.
 const INITIAL_STREAMS: usize = 100;
-
-/// Why no connection came about.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum DialError {
-    /// The network refused.
-    #[error("{0}")]
-    Network(Arc<std::io::Error>),
-    /// What answered went away, or does not speak HTTP/2.
-    #[error("the connection ended before HTTP/2 was spoken on it")]
-    NotHttp2,
-    /// It took too long.
-    #[error("no answer in time")]
-    Slow,
-}
 
 /// One HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Body>,
     taken: AtomicUsize,
-    max_streams: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
     closing: AtomicBool,
+    closed: Notify,
+    /// It stands on credentials that others have followed.
+    outdated: AtomicBool,
 }
 
 /// Tells when a connection takes no further calls.
@@ -57,13 +48,10 @@ impl Connection {
         connect: &dyn Connect,
         tuning: &Tuning,
     ) -> Result<(Self, Closing), DialError> {
-        let io = connect
-            .connect(address)
-            .await
-            .map_err(|error| DialError::Network(Arc::new(error)))?;
-        let (phase, mut heard) = watch::channel(Phase::Opening);
-        let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
-        let io = Overheard::new(io, phase, Arc::clone(&max_streams));
+        let io = connect.connect(address).await?;
+        let (phase, mut phases) = watch::channel(Phase::Opening);
+        let heard = Arc::new(Heard::new(INITIAL_STREAMS));
+        let io = Overheard::new(io, phase, Arc::clone(&heard));
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(tuning.keepalive_interval)
@@ -77,17 +65,19 @@ impl Connection {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        heard
+        phases
             .wait_for(|phase| *phase != Phase::Opening)
             .await
-            .map_err(|_| DialError::NotHttp2)?;
+            .map_err(|_| heard.broken.get().cloned().unwrap_or(DialError::NotHttp2))?;
         let connection = Self {
             sender,
             taken: AtomicUsize::new(0),
-            max_streams,
+            heard,
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
+            outdated: AtomicBool::new(false),
         };
-        Ok((connection, Closing(heard)))
+        Ok((connection, Closing(phases)))
     }
 
     /// Whether calls may be sent on it.
@@ -98,6 +88,27 @@ impl Connection {
     /// No further calls are to be sent on it.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        self.closed.notify_one();
+    }
+
+    /// Resolves once no further calls are to be sent on it; for one that waits.
+    pub(super) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
+    /// What ended it, as far as the peer had a part in that.
+    pub(super) fn end(&self) -> Option<Reason> {
+        self.heard.end.get().copied()
+    }
+
+    /// It is to be replaced; until another one stands, calls may go on.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is to be replaced.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
     }
 
     /// The streams in use.
@@ -107,7 +118,7 @@ impl Connection {
 
     /// Whether another stream may be opened.
     pub(super) fn has_room(&self) -> bool {
-        self.is_open() && self.taken() < self.max_streams.load(Ordering::Relaxed)
+        self.is_open() && self.taken() < self.heard.max_streams.load(Ordering::Relaxed)
     }
 
     /// Takes a stream; given back when the [`Stream`] is dropped.
@@ -115,7 +126,7 @@ impl Connection {
         if !self.is_open() {
             return None;
         }
-        let limit = self.max_streams.load(Ordering::Relaxed);
+        let limit = self.heard.max_streams.load(Ordering::Relaxed);
         let more = |taken: usize| (taken < limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)

@@ -1,11 +1,15 @@
 //! Keeps a replica connected as long as it is needed.
 //!
 //! Idle until a call wants it; connecting, with a growing wait after each failure; ready; and connecting
-//! again as soon as the peer announces the end of a connection, while the calls on that one still run.
+//! again as soon as the peer announces the end of a connection, or new credentials take its place, while
+//! the calls on that one still run.
 
-use super::connection::Connection;
+use super::connection::{Closing, Connection};
 use super::endpoint::Endpoint;
 use super::health;
+use crate::metrics::Reason;
+use futures::future::BoxFuture;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -24,10 +28,9 @@ pub(super) async fn drive(endpoint: Arc<Endpoint>) {
         loop {
             endpoint.wanted.notified().await;
             while endpoint.lacks_connection() {
-                if dial(&endpoint).await {
-                    backoff = Backoff::new(&endpoint);
-                } else {
-                    backoff.wait(&endpoint).await;
+                match dial(&endpoint).await {
+                    Ok(()) => backoff = Backoff::new(&endpoint),
+                    Err(outdated) => backoff.wait(&endpoint, outdated).await,
                 }
             }
         }
@@ -35,28 +38,18 @@ pub(super) async fn drive(endpoint: Arc<Endpoint>) {
     stop.run_until_cancelled(driving).await;
 }
 
-/// Makes one attempt to connect.
-async fn dial(endpoint: &Arc<Endpoint>) -> bool {
+/// Makes one attempt to connect; when it fails, tells when other credentials may fare better.
+async fn dial(endpoint: &Arc<Endpoint>) -> Result<(), BoxFuture<'static, ()>> {
     let shared = &endpoint.shared;
-    match Connection::dial(&endpoint.address, &*shared.connect, &shared.tuning).await {
+    let connect = &*shared.way.connect;
+    // Asked before the connection is made, so that no change is missed.
+    let outdated = connect.outdated();
+    match Connection::dial(&endpoint.address, connect, &shared.tuning).await {
         Ok((connection, closing)) => {
             let connection = Arc::new(connection);
             endpoint.connected(&connection);
-            let endpoint = Arc::clone(endpoint);
-            tokio::spawn(async move {
-                let closed = CancellationToken::new();
-                if endpoint.shared.tuning.watch_health {
-                    let watching = health::watch(Arc::clone(&endpoint), Arc::clone(&connection));
-                    tokio::spawn(closed.clone().run_until_cancelled_owned(watching));
-                }
-                let _closed = closed.drop_guard();
-                endpoint.stop.run_until_cancelled(closing.closed()).await;
-                endpoint.disconnected(&connection);
-                if endpoint.is_in_use() {
-                    endpoint.wanted.notify_one();
-                }
-            });
-            true
+            tokio::spawn(attend(Arc::clone(endpoint), connection, closing, outdated));
+            Ok(())
         }
         Err(error) => {
             tracing::debug!(
@@ -66,8 +59,42 @@ async fn dial(endpoint: &Arc<Endpoint>) -> bool {
                 "cannot connect"
             );
             endpoint.dial_failed(error);
-            false
+            Err(outdated)
         }
+    }
+}
+
+/// Stays with a connection until it takes no further calls.
+async fn attend(
+    endpoint: Arc<Endpoint>,
+    connection: Arc<Connection>,
+    closing: Closing,
+    outdated: BoxFuture<'static, ()>,
+) {
+    let closed = CancellationToken::new();
+    if endpoint.shared.tuning.watch_health {
+        let watching = health::watch(Arc::clone(&endpoint), Arc::clone(&connection));
+        tokio::spawn(closed.clone().run_until_cancelled_owned(watching));
+    }
+    let _closed = closed.drop_guard();
+    let mut ended = pin!(async {
+        tokio::select! {
+            // What ends from here without a word of the peer's ends for its silence.
+            () = closing.closed() => Reason::TimedOut,
+            () = connection.closed() => Reason::Shutdown,
+            () = endpoint.stop.cancelled() => Reason::Shutdown,
+        }
+    });
+    let reason = tokio::select! {
+        reason = ended.as_mut() => reason,
+        () = outdated => {
+            endpoint.outdated(&connection);
+            ended.await
+        }
+    };
+    endpoint.disconnected(&connection, connection.end().unwrap_or(reason));
+    if endpoint.is_in_use() {
+        endpoint.wanted.notify_one();
     }
 }
 
@@ -83,8 +110,9 @@ impl Backoff {
         }
     }
 
-    /// Waits; less when calls fail for want of this replica.
-    async fn wait(&mut self, endpoint: &Endpoint) {
+    /// Waits; less when calls fail for want of this replica, and not at all when other credentials may
+    /// fare better.
+    async fn wait(&mut self, endpoint: &Endpoint, outdated: BoxFuture<'static, ()>) {
         let tuning = &endpoint.shared.tuning;
         let failed = Instant::now();
         let patient = failed + jittered(self.next);
@@ -95,8 +123,10 @@ impl Backoff {
             sleep_until(pressed).await;
         };
         tokio::select! {
+            biased;
             () = sleep_until(patient) => {}
             () = demanded => {}
+            () = outdated => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 mod breaker;
 mod connect;
 mod connection;
+mod dial_error;
 mod dialer;
 mod discovery;
 mod dns;
@@ -15,27 +16,38 @@ mod frames;
 mod health;
 mod load;
 mod pick;
+mod plain;
+mod pool;
+mod record;
+mod secure;
 mod send;
 mod shared;
 mod state;
 mod target;
 mod ticket;
+mod way;
 
 pub use connect::{BoxIo, Connect, Io};
 pub use discovery::{Resolve, ResolveError, Resolved};
 pub use state::ReplicaState;
 pub use target::MeshError;
 
-pub(crate) use connect::Tcp;
+#[cfg(test)]
+pub(crate) use frames::{FrameSpy, Word};
+#[cfg(test)]
+pub(crate) use health::next as next_health;
 pub(crate) use pick::Wish;
 pub(crate) use send::Sent;
 pub(crate) use target::Target;
 pub(crate) use ticket::{Mark, Ticket};
+pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
+use crate::metrics::Pick;
 use crate::tuning::Tuning;
 use breaker::Outcome;
+use dial_error::DialError;
 use discovery::Members;
 use shared::Shared;
 use std::pin::pin;
@@ -54,16 +66,11 @@ pub(crate) struct Peer {
 impl Peer {
     /// Prepares for calls to the peer; no connection is made yet. Must run on the runtime that is to
     /// drive the connections.
-    pub(crate) fn new(
-        name: &Arc<str>,
-        target: Target,
-        tuning: &Tuning,
-        connect: &Arc<dyn Connect>,
-    ) -> Self {
+    pub(crate) fn new(name: &Arc<str>, target: Target, tuning: &Tuning, way: Way) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
             tuning.clone(),
-            Arc::clone(connect),
+            way,
             tokio::runtime::Handle::current(),
         ));
         let stop = CancellationToken::new();
@@ -112,17 +119,19 @@ impl Peer {
     }
 
     /// A stay at a replica that can take the call at once.
-    fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
+    pub(crate) fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
         let endpoints = self.members.endpoints.load();
         let now = Instant::now();
         // The streams of the chosen one may be gone before one is taken; then another is chosen.
         for _ in 0..endpoints.len() {
             let choice = pick::choose(&endpoints, wish, now)?;
             if let Some(stream) = choice.endpoint.take(now) {
+                self.members.shared.meter.picked(choice.pick);
                 let endpoint = Arc::clone(choice.endpoint);
-                return Some(Ticket::new(endpoint, stream, choice.probe, deadline));
+                let probe = choice.pick == Pick::Probe;
+                return Some(Ticket::new(endpoint, stream, probe, deadline));
             }
-            if choice.probe {
+            if choice.pick == Pick::Probe {
                 choice.endpoint.finished(Outcome::Unknown, true);
             }
         }
@@ -150,9 +159,10 @@ impl Peer {
         if since.is_some_and(|since| endpoints.iter().any(|one| one.is_worth_a_try(since))) {
             return Ok(());
         }
-        let why = endpoints.iter().find_map(|one| one.last_error());
-        let why = why.map_or_else(String::new, |error| format!(": {error}"));
-        Err(Cause::Unreachable.status(
+        let error = endpoints.iter().find_map(|one| one.last_error());
+        let cause = error.as_ref().map_or(Cause::Unreachable, DialError::cause);
+        let why = error.map_or_else(String::new, |error| format!(": {error}"));
+        Err(cause.status(
             Code::Unavailable,
             format!("peer {} cannot be reached{why}", self.name()),
         ))

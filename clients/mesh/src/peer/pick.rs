@@ -6,6 +6,7 @@
 
 use super::endpoint::{Endpoint, Rank};
 use super::ticket::Mark;
+use crate::metrics::Pick;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -25,8 +26,8 @@ pub(crate) struct Wish<'a> {
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
     pub(super) endpoint: &'a Arc<Endpoint>,
-    /// The call is the one that decides the replica's probation.
-    pub(super) probe: bool,
+    /// What is known of it.
+    pub(super) pick: Pick,
 }
 
 /// Chooses among the replicas that can take a call at once.
@@ -44,15 +45,18 @@ pub(super) fn choose<'a>(
         if !avoided && endpoint.breaker.claim_probe(wish.repeatable, now) {
             return Some(Choice {
                 endpoint,
-                probe: true,
+                pick: Pick::Probe,
             });
         }
         two.offer(endpoint, (endpoint.rank(), avoided));
     }
-    two.cheaper(now).map(|endpoint| Choice {
-        endpoint,
-        probe: false,
-    })
+    let pick = match two.best?.0 {
+        Rank::Good => Pick::Good,
+        Rank::Unwilling => Pick::Unwilling,
+        Rank::Ejected => Pick::Ejected,
+    };
+    let endpoint = two.cheaper(now)?;
+    Some(Choice { endpoint, pick })
 }
 
 /// Two at random out of those that rank best.

@@ -1,5 +1,6 @@
 //! Sends a request on the stream that a call has taken.
 
+use super::endpoint::Endpoint;
 use super::ticket::Ticket;
 use crate::cause::Cause;
 use crate::failure;
@@ -67,7 +68,7 @@ impl Ticket {
     fn address_to(&self, request: &mut http::Request<Body>) -> Result<(), Status> {
         let path = request.uri().path_and_query().cloned();
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = absolute(self.authority(), path)
+        *request.uri_mut() = absolute(self.scheme(), self.authority(), path)
             .map_err(|error| Cause::Unreachable.status(Code::Internal, error.to_string()))?;
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().insert(USER_AGENT, AGENT);
@@ -75,9 +76,9 @@ impl Ticket {
     }
 }
 
-fn absolute(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Error> {
+fn absolute(scheme: Scheme, authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Error> {
     Uri::builder()
-        .scheme(Scheme::HTTP)
+        .scheme(scheme)
         .authority(authority.clone())
         .path_and_query(path)
         .build()
@@ -85,10 +86,14 @@ fn absolute(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Erro
 
 /// A call with an empty message, for the mesh's own use.
 pub(super) fn empty_call(
-    authority: &Authority,
+    endpoint: &Endpoint,
     path: &'static str,
 ) -> Result<http::Request<Body>, http::Error> {
-    let uri = absolute(authority, PathAndQuery::from_static(path))?;
+    let uri = absolute(
+        endpoint.scheme(),
+        &endpoint.authority,
+        PathAndQuery::from_static(path),
+    )?;
     let mut request = http::Request::new(Body::new(Full::new(Bytes::from_static(EMPTY_MESSAGE))));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;

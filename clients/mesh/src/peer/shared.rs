@@ -1,7 +1,8 @@
 //! What all replicas of a peer share.
 
-use super::connect::Connect;
 use super::load::SEED;
+use super::way::Way;
+use crate::metrics::PeerMeter;
 use crate::tuning::Tuning;
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ pub(super) struct Shared {
     /// The name by which services know the peer.
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
-    pub(super) connect: Arc<dyn Connect>,
+    pub(super) way: Way,
+    pub(super) meter: PeerMeter,
     /// Drives the connections, whatever runtime the calls come from.
     pub(super) runtime: Handle,
     epoch: Instant,
@@ -42,16 +44,12 @@ impl fmt::Debug for Shared {
 pub(super) struct Waiting<'a>(&'a Shared);
 
 impl Shared {
-    pub(super) fn new(
-        peer: Arc<str>,
-        tuning: Tuning,
-        connect: Arc<dyn Connect>,
-        runtime: Handle,
-    ) -> Self {
+    pub(super) fn new(peer: Arc<str>, tuning: Tuning, way: Way, runtime: Handle) -> Self {
         Self {
+            meter: PeerMeter::new(Arc::clone(&peer), way.secure),
             peer,
             tuning,
-            connect,
+            way,
             runtime,
             epoch: Instant::now(),
             doubted: Notify::new(),

@@ -126,7 +126,8 @@ impl Operations {
             let request = pb::BatchGetRevShareRequest {
                 queries: queries.collect(),
             };
-            let answer = self.client.batch_get_rev_share(request).await?;
+            // An old answer is as good as a new one: a share that held at an instant of delivery stays as it is.
+            let answer = self.client.batch_get_rev_share(request).await?.value;
             for share in &answer.rev_shares {
                 match convert::share(share) {
                     Ok(share) => known.push(share),

@@ -104,7 +104,8 @@ impl Pair {
         let request = pb::BatchGetSpendRequest {
             line_item_ids: vec![self.line_item.clone()],
         };
-        self.server.client.batch_get_spend(request).await.unwrap()
+        let answer = self.server.client.batch_get_spend(request).await;
+        answer.unwrap().value
     }
 
     /// Waits until the line item has cost so much.
@@ -155,6 +156,7 @@ impl Pair {
         let answer = self.server.client.get_publisher_earnings(request).await;
         answer
             .unwrap()
+            .value
             .earnings
             .iter()
             .map(|e| e.estimated_micros)
@@ -290,7 +292,7 @@ async fn a_restarted_billing_goes_on_where_it_was() {
     let reached = async {
         loop {
             let spend = client.batch_get_spend(request.clone()).await.unwrap();
-            if spend.spends[0].rated_micros == 515 {
+            if spend.value.spends[0].rated_micros == 515 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -4,12 +4,13 @@ use anyhow::{Context, Result};
 use billing::Billing;
 use cleave_host::Running;
 use cleave_host::command::Program;
+use cleave_host::config::Rejected;
 use operations::Operations;
 
 use super::UpArgs;
 use super::address::Addresses;
 use super::database;
-use crate::peers::{PeerArgs, Peers};
+use crate::peers::{IdentityArgs, PeerArgs, Peers};
 
 /// Both services, running.
 pub(super) struct Pair {
@@ -26,9 +27,9 @@ impl Pair {
         let operations_db = database::url(args.operations_db.as_ref(), dir, "operations.db")?;
         let billing_db = database::url(args.billing_db.as_ref(), dir, "billing.db")?;
 
-        let peer = ("peers.operations", operations.url());
+        let peer = ("peers.operations", operations.listen.to_string());
         let billing_running = start::<Billing>(&billing, &billing_db, &peer).await?;
-        let peer = ("peers.billing", billing.url());
+        let peer = ("peers.billing", billing.listen.to_string());
         match start::<Operations>(&operations, &operations_db, &peer).await {
             Ok(operations) => Ok(Self {
                 operations,
@@ -46,11 +47,12 @@ impl Pair {
         tokio::join!(self.operations.ready(), self.billing.ready());
     }
 
-    /// Clients of both.
-    pub(super) fn peers(&self) -> Result<Peers> {
+    /// Clients of both; with an identity where the services want one.
+    pub(super) fn peers(&self, identity: &IdentityArgs) -> Result<Peers> {
         let args = PeerArgs {
             operations: self.operations.addr().to_string(),
             billing: self.billing.addr().to_string(),
+            identity: identity.clone(),
         };
         args.connect()
     }
@@ -71,20 +73,31 @@ impl Pair {
     }
 }
 
+/// The settings of a service of the pair: the defaults, the environment, and its place.
+pub(crate) fn settings<P: Program>(
+    listen: &str,
+    admin: &str,
+    database: &str,
+    (peer, url): (&str, &str),
+) -> Result<P::Settings, Rejected> {
+    P::loader()
+        .set("database.migrate", "true")
+        .set("telemetry.level", "warn")
+        .env()
+        .set("host.listen", listen)
+        .set("host.admin", admin)
+        .set("database.url", database)
+        .set(peer, url)
+        .load()
+}
+
 async fn start<P: Program>(
     addresses: &Addresses,
     database: &str,
     (peer, url): &(&str, String),
 ) -> Result<Running> {
-    let settings = P::loader()
-        .set("database.migrate", "true")
-        .set("telemetry.level", "warn")
-        .env()
-        .set("host.listen", &addresses.listen.to_string())
-        .set("host.admin", &addresses.admin)
-        .set("database.url", database)
-        .set(peer, url)
-        .load()?;
+    let listen = addresses.listen.to_string();
+    let settings = settings::<P>(&listen, &addresses.admin, database, (peer, url))?;
     cleave_host::telemetry::init(P::telemetry(&settings));
     P::start(settings)
         .await

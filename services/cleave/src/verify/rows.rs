@@ -101,7 +101,7 @@ async fn read_shares(client: &OperationsClient, delivery: &mut Delivery) -> Resu
         let request = BatchGetRevShareRequest {
             queries: keys.iter().map(query).collect(),
         };
-        for wire in client.batch_get_rev_share(request).await?.rev_shares {
+        for wire in client.batch_get_rev_share(request).await?.value.rev_shares {
             let share = convert::rev_share(&wire)?;
             let at = from_proto(wire.time.as_ref());
             delivery.shares.insert((share.ad_unit, at), Arc::new(share));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-const CLEAVE: &str = env!("CARGO_BIN_EXE_cleave");
+/// The command.
+pub(crate) const CLEAVE: &str = env!("CARGO_BIN_EXE_cleave");
 /// How long a network may take to get ready or to end.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -15,13 +16,23 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Both services, in a process of their own.
 pub(crate) struct Network {
     child: Child,
-    operations: String,
-    billing: String,
+    ready_file: PathBuf,
+    pub(crate) operations: String,
+    pub(crate) billing: String,
 }
 
 impl Network {
     /// Starts `cleave up` on free ports and waits until it is ready.
     pub(crate) async fn up(dir: &Path, options: &[&str]) -> Self {
+        Self::up_with(dir, options, &[]).await
+    }
+
+    /// The same with these environment variables.
+    pub(crate) async fn up_with(
+        dir: &Path,
+        options: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
         let ready_file = dir.join("ready.json");
         let _ = std::fs::remove_file(&ready_file);
         let child = Command::new(CLEAVE)
@@ -33,6 +44,7 @@ impl Network {
             .args(["--operations", "127.0.0.1:0", "--billing", "127.0.0.1:0"])
             .args(options)
             .env("RUST_LOG", "error")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -41,6 +53,7 @@ impl Network {
         let address = |of: &str| ready[of].as_str().expect("an address").to_owned();
         Self {
             child,
+            ready_file,
             operations: address("operations"),
             billing: address("billing"),
         }
@@ -54,6 +67,11 @@ impl Network {
             .output()
             .await
             .expect("the binary runs")
+    }
+
+    /// Where its addresses are written.
+    pub(crate) fn ready_file(&self) -> &str {
+        self.ready_file.to_str().expect("text")
     }
 
     /// Runs a verb that succeeds, and reads its JSON.

@@ -131,9 +131,10 @@ impl Rig {
         start.elapsed()
     }
 
-    fn each_bad(&self, act: impl Fn(&FaultProxy)) {
+    fn each_bad(&self, act: impl Fn(&FaultProxy)) -> Result<()> {
         act(&self.our_proxies[BAD]);
         act(&self.control_proxies[BAD]);
+        Ok(())
     }
 }
 
@@ -212,8 +213,8 @@ async fn given_one_bad_replica_of_three_when_called_steadily_then_no_caller_noti
         "black-holed",
         &mut rig,
         tuning.keepalive_interval + tuning.keepalive_timeout,
-        async |rig| Ok(rig.each_bad(|proxy| proxy.set(Fault::BlackHole))),
-        async |rig| Ok(rig.each_bad(|proxy| proxy.set(Fault::None))),
+        async |rig| rig.each_bad(|proxy| proxy.set(Fault::BlackHole)),
+        async |rig| rig.each_bad(|proxy| proxy.set(Fault::None)),
     )
     .await?;
 
@@ -222,10 +223,10 @@ async fn given_one_bad_replica_of_three_when_called_steadily_then_no_caller_noti
         "answers UNAVAILABLE",
         &mut rig,
         TURN,
-        async |rig| Ok(rig.each_bad(|proxy| proxy.redirect(refuser.addr()))),
+        async |rig| rig.each_bad(|proxy| proxy.redirect(refuser.addr())),
         async |rig| {
             let home = rig.replicas[BAD].addr();
-            Ok(rig.each_bad(|proxy| proxy.redirect(home)))
+            rig.each_bad(|proxy| proxy.redirect(home))
         },
     )
     .await?;
@@ -235,8 +236,8 @@ async fn given_one_bad_replica_of_three_when_called_steadily_then_no_caller_noti
         "100 times slower",
         &mut rig,
         TURN,
-        async |rig| Ok(rig.each_bad(|proxy| proxy.set(Fault::Slow(usual * 100)))),
-        async |rig| Ok(rig.each_bad(|proxy| proxy.set(Fault::None))),
+        async |rig| rig.each_bad(|proxy| proxy.set(Fault::Slow(usual * 100))),
+        async |rig| rig.each_bad(|proxy| proxy.set(Fault::None)),
     )
     .await?;
 

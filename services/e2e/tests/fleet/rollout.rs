@@ -46,7 +46,8 @@ impl Both {
             replicas.set("watch.heartbeat", "500ms");
         }
         let (one, other) = tokio::join!(operations.start(), billing.start());
-        (one?, other?);
+        one?;
+        other?;
         let mesh = Mesh::builder(cleave_contracts::POLICIES)
             .caller("cleave")
             .peer("operations", &operations.addresses())

@@ -129,6 +129,9 @@ impl AnswerBody {
         {
             return self.end(Status::resource_exhausted(large.to_string()));
         }
+        if let Some(data) = frame.data_ref() {
+            self.meter.passes(data);
+        }
         Poll::Ready(Some(Ok(frame)))
     }
 

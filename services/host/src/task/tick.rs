@@ -5,8 +5,9 @@ use super::driver::{attempt, pause};
 use super::state::TaskState;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// After failures, a task is tried again at least this often.
@@ -95,6 +96,7 @@ impl Task {
     /// Ticks until told to stop, and then stops after the tick.
     pub(super) async fn run(self, state: TaskState, stop: CancellationToken) {
         let mut backoff = Backoff::new(LONGEST_BACKOFF.max(self.period));
+        state.ticks_every(self.period);
         while !stop.is_cancelled() {
             let start = Instant::now();
             state.begin();
@@ -110,6 +112,7 @@ impl Task {
                         continue;
                     }
                     tokio::select! {
+                        biased;
                         () = pause(jitter(self.period), &stop) => {}
                         () = self.wake.notified() => {}
                     }

@@ -1,10 +1,14 @@
 //! One replica: its connections, its state, and what is known of it.
 
-use super::breaker::{Breaker, Change, Outcome};
-use super::connection::{Connection, DialError, Stream};
+mod news;
+
+use super::breaker::Breaker;
+use super::connection::Stream;
+use super::dial_error::DialError;
 use super::load::Load;
+use super::pool::Pool;
 use super::shared::Shared;
-use arc_swap::ArcSwap;
+use http::uri::Scheme;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,7 +42,7 @@ pub(super) struct Endpoint {
     /// Calls fail for want of a connection.
     pub(super) demanded: Notify,
     pub(super) shared: Arc<Shared>,
-    connections: ArcSwap<Vec<Arc<Connection>>>,
+    connections: Pool,
     /// Its own health service says that it serves, or does not exist.
     serving: AtomicBool,
     /// It said with an answer that it is on its way out.
@@ -51,6 +55,7 @@ pub(super) struct Endpoint {
     last_used: AtomicU64,
     calls: AtomicU64,
     failures: AtomicU64,
+    ejections: AtomicU64,
 }
 
 impl Endpoint {
@@ -70,7 +75,7 @@ impl Endpoint {
             stop,
             wanted: Notify::new(),
             demanded: Notify::new(),
-            connections: ArcSwap::default(),
+            connections: Pool::default(),
             serving: AtomicBool::new(!tuning.watch_health),
             draining: AtomicBool::new(false),
             failing: AtomicBool::new(false),
@@ -79,7 +84,17 @@ impl Endpoint {
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
             shared,
+        }
+    }
+
+    /// What requests name as their scheme.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.shared.way.secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
         }
     }
 
@@ -97,7 +112,7 @@ impl Endpoint {
     /// Whether a stream can be had at once. Asks for a connection when there is none, and for another one
     /// when the streams of all are taken.
     pub(super) fn has_room(&self) -> bool {
-        let room = self.connections.load().iter().any(|one| one.has_room());
+        let room = self.connections.has_room();
         if !room {
             self.wanted.notify_one();
         }
@@ -106,9 +121,7 @@ impl Endpoint {
 
     /// Takes a stream on the connection that has the fewest.
     pub(super) fn take(&self, now: Instant) -> Option<Stream> {
-        let connections = self.connections.load();
-        let open = connections.iter().filter(|one| one.has_room());
-        let stream = open.min_by_key(|one| one.taken())?.take()?;
+        let stream = self.connections.take()?;
         self.last_used
             .store(self.shared.millis(now), Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -122,11 +135,10 @@ impl Endpoint {
         Duration::from_millis(idle) < self.shared.tuning.idle_after
     }
 
-    /// Whether the driver should make a connection: there is none, or all are full and more are allowed.
+    /// Whether the driver should make a connection: there is none to stay, or all are full and more are
+    /// allowed.
     pub(super) fn lacks_connection(&self) -> bool {
-        let connections = self.connections.load();
-        connections.len() < self.shared.tuning.max_connections
-            && !connections.iter().any(|one| one.has_room())
+        self.connections.lacks(self.shared.tuning.max_connections)
     }
 
     /// Whether calls may wait for it: the last attempt to connect did not fail.
@@ -144,45 +156,7 @@ impl Endpoint {
 
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
-        self.connections.load().iter().any(|one| one.is_open())
-    }
-
-    /// A connection was made.
-    pub(super) fn connected(&self, connection: &Arc<Connection>) {
-        let first = self.connections.load().is_empty();
-        self.connections.rcu(|old| {
-            let mut new = Vec::clone(old);
-            new.push(Arc::clone(connection));
-            new
-        });
-        self.failing.store(false, Ordering::Relaxed);
-        if first {
-            // Whoever listens is not on its way out any more.
-            self.draining.store(false, Ordering::Relaxed);
-            let unknown = self.shared.tuning.watch_health;
-            self.serving.store(!unknown, Ordering::Relaxed);
-        }
-        self.shared.change();
-    }
-
-    /// A connection takes no further calls.
-    pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
-        connection.close();
-        self.connections.rcu(|old| {
-            let others = old.iter().filter(|one| !Arc::ptr_eq(one, connection));
-            others.cloned().collect::<Vec<_>>()
-        });
-        self.shared.change();
-    }
-
-    /// No connection could be made.
-    pub(super) fn dial_failed(&self, error: DialError) {
-        *self.error() = Some(error);
-        let now = self.shared.millis(Instant::now());
-        self.failed_at.store(now, Ordering::Relaxed);
-        self.failing.store(true, Ordering::Relaxed);
-        self.shared.doubted.notify_one();
-        self.shared.change();
+        self.connections.is_open()
     }
 
     /// Why the last attempt to connect failed.
@@ -190,53 +164,15 @@ impl Endpoint {
         self.error().clone()
     }
 
-    /// What its health service says.
-    pub(super) fn health(&self, serving: bool) {
-        if self.serving.swap(serving, Ordering::Relaxed) != serving {
-            tracing::info!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                serving,
-                "health of a replica changed"
-            );
-            self.shared.change();
-        }
-    }
-
-    /// It said with an answer that it is on its way out.
-    pub(super) fn hint_draining(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// A call ended so.
-    pub(super) fn finished(&self, outcome: Outcome, probe: bool) {
-        if outcome == Outcome::Bad {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        }
-        let now = Instant::now();
-        match self.breaker.record(outcome, probe, now) {
-            None => return,
-            Some(Change::Ejected) => tracing::warn!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                "replica ejected"
-            ),
-            Some(Change::Readmitted) => {
-                self.load.reset(self.shared.seed(), now);
-                tracing::info!(
-                    rpc.peer = &*self.shared.peer,
-                    endpoint = &*self.address,
-                    "replica readmitted"
-                );
-            }
-        }
-        self.shared.change();
-    }
-
     /// Calls sent to it, and how many of them failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (of(&self.calls), of(&self.failures))
+    }
+
+    /// How often its failures added up.
+    pub(super) fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
     }
 
     /// One word for the admin port.
@@ -254,12 +190,20 @@ impl Endpoint {
 
     /// The number of its connections.
     pub(super) fn connections(&self) -> usize {
-        self.connections.load().len()
+        self.connections.len()
     }
 
     fn error(&self) -> std::sync::MutexGuard<'_, Option<DialError>> {
         self.last_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        if self.breaker.is_ejected() {
+            self.shared.meter.forgotten();
+        }
     }
 }
