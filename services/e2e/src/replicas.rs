@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// Engines whose databases several processes can share.
 const SHARED: [Engine; 2] = [Engine::Postgres, Engine::MySql];
 
+/// What is shown of the complaints of each replica.
+const COMPLAINTS: usize = 20;
+
 /// Several replicas of one service.
 pub struct Replicas {
     processes: Vec<Process>,
@@ -76,6 +79,22 @@ impl Replicas {
         let each = self.processes.iter();
         let all: Vec<_> = each.map(|one| format!("http://{}", one.addr())).collect();
         all.join(",")
+    }
+
+    /// What they logged as warnings and errors, for the message of a test.
+    #[must_use]
+    pub fn complaints(&self) -> String {
+        let mut complaints = Vec::new();
+        for process in &self.processes {
+            let log = process.log_text();
+            let lines = log.lines().filter(|line| {
+                ["\"WARN\"", "\"ERROR\""]
+                    .iter()
+                    .any(|level| line.contains(level))
+            });
+            complaints.extend(lines.take(COMPLAINTS).map(str::to_owned));
+        }
+        complaints.join("\n")
     }
 
     /// Starts all and waits until all serve.
