@@ -132,13 +132,8 @@ fn is_possible(code: Code, cause: Cause) -> bool {
                     | Code::ResourceExhausted
             )
         }
-        // Nobody answers anything else, nothing is large, no call goes on to another, all places are known,
-        // and nobody asks who anybody is.
-        Cause::NotGrpc
-        | Cause::MessageTooLarge
-        | Cause::CallLoop
-        | Cause::NoEndpoint
-        | Cause::PeerUntrusted
-        | Cause::IdentityRefused => false,
+        // Nobody answers anything else, nothing is large, no call goes on to another, all places are known
+        // and nobody has an identity: whatever other cause there is, it cannot be.
+        _ => false,
     }
 }
