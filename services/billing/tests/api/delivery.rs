@@ -27,7 +27,7 @@ pub(crate) struct Pair {
     pub(crate) ad_unit: String,
 }
 
-fn instant(hour: i64) -> prost_types::Timestamp {
+pub(crate) fn instant(hour: i64) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: START + hour * 3600,
         nanos: 0,
@@ -39,7 +39,7 @@ impl Pair {
         Self::over(TestDatabase::on(Engine::Sqlite).await.unwrap(), paid).await
     }
 
-    async fn over(database: TestDatabase, paid: i64) -> Self {
+    pub(crate) async fn over(database: TestDatabase, paid: i64) -> Self {
         let operations = FakeOperations::start().await.unwrap();
         let server = Server::beside(database, &operations.address()).await;
         let advertiser = server.advertiser(paid).await;
@@ -184,7 +184,7 @@ impl Pair {
         answer.rows
     }
 
-    async fn until_parked(&self, count: usize) -> Vec<pb::ParkedRow> {
+    pub(crate) async fn until_parked(&self, count: usize) -> Vec<pb::ParkedRow> {
         let reached = async {
             loop {
                 let parked = self.parked().await;

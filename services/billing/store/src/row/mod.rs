@@ -14,6 +14,8 @@ pub(crate) mod reservation;
 pub(crate) mod rev_share;
 pub(crate) mod terms;
 pub(crate) mod transfer;
+pub(crate) mod unreadable_row;
+pub(crate) mod written_off_row;
 
 use crate::error::StoreError;
 use billing_domain::rating::Amounts;

@@ -1,17 +1,20 @@
 //! Fills the working set. The order of the locks is what keeps replicas from deadlock: rating, accounts by id, then
 //! ledger accounts by id.
 
-use super::Scope;
+use super::{Corrections, Scope};
 use crate::error::StoreError;
 use crate::rating;
-use crate::row::{self, account, ledger_account, payment, reservation};
-use billing_domain::Work;
-use billing_domain::account::{OpsRef, Party};
+use crate::row::{
+    self, account, bucket, ledger_account, line_item, parked_row, payment, reservation, rev_share,
+    terms,
+};
+use billing_domain::account::{OpenDelivery, OpsRef, Party};
 use billing_domain::book::LedgerAccount;
 use billing_domain::chart::{Code, LedgerKey};
-use cleave_kernel::{AccountId, Currency, LedgerAccountId, PaymentId};
+use billing_domain::{Period, Work};
+use cleave_kernel::{AccountId, Currency, LedgerAccountId, PaymentId, Timestamp};
 use cleave_storage::padded;
-use sea_orm::sea_query::{Expr, ExprTrait, Order};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +29,7 @@ pub(super) async fn load(
     txn: &DatabaseTransaction,
     scope: &mut Scope,
     work: &mut Work,
+    corrections: &Corrections,
 ) -> Result<Stored, StoreError> {
     // The lock of rating comes before all others, and what it loads names accounts to lock.
     work.rating = rating::load(txn, scope).await?;
@@ -34,6 +38,7 @@ pub(super) async fn load(
     let absent = lock_ledger_accounts(txn, scope, work).await?;
     load_reservations(txn, scope, work).await?;
     load_payments(txn, scope, work).await?;
+    load_open_deliveries(txn, scope, work, corrections).await?;
     Ok(Stored { accounts, absent })
 }
 
@@ -161,4 +166,73 @@ async fn load_payments(
         work.load_payment(row.try_get_by_index(0)?, id);
     }
     Ok(())
+}
+
+/// What may still change of the delivery of accounts that are to close. Read after their locks: what is rated or parked
+/// for them later finds them closed.
+async fn load_open_deliveries(
+    txn: &DatabaseTransaction,
+    scope: &Scope,
+    work: &mut Work,
+    corrections: &Corrections,
+) -> Result<(), StoreError> {
+    for id in &scope.closing {
+        let Some(owner) = work.account(*id).map(|account| account.ops_ref) else {
+            continue;
+        };
+        let (last, parked) = delivery_of(owner);
+        let last = match txn.query_one(&last).await? {
+            Some(row) => row.try_get_by_index::<Option<i32>>(0)?,
+            None => None,
+        };
+        let parked = match txn.query_one(&parked).await? {
+            Some(row) => row.try_get_by_index(0)?,
+            None => 0,
+        };
+        let until = last.map(Period::from_index);
+        let until = until.map(|month| corrections.end(month));
+        let until = until.unwrap_or(Timestamp::EPOCH);
+        work.load_open_delivery(*id, OpenDelivery { until, parked });
+    }
+    Ok(())
+}
+
+/// The last month with delivery of a party, and how many of its rows are parked.
+fn delivery_of(owner: OpsRef) -> (SelectStatement, SelectStatement) {
+    let among = |column: &'static str, table: &'static str, owner_column: &'static str| {
+        Query::select()
+            .column(column)
+            .from(table)
+            .and_where(Expr::col(owner_column).eq(owner.uuid()))
+            .to_owned()
+    };
+    let (of_bucket, of_row) = match owner {
+        OpsRef::Advertiser(_) => (
+            Expr::col("line_item_id").in_subquery(among("id", line_item::TABLE, "advertiser_id")),
+            Expr::col("line_item_id").in_subquery(among(
+                "line_item_id",
+                terms::TABLE,
+                "advertiser_id",
+            )),
+        ),
+        OpsRef::Publisher(_) => (
+            Expr::col("publisher_id").eq(owner.uuid()),
+            Expr::col("ad_unit_id").in_subquery(among(
+                "ad_unit_id",
+                rev_share::TABLE,
+                "publisher_id",
+            )),
+        ),
+    };
+    let last = Query::select()
+        .expr(Expr::col("period").max())
+        .from(bucket::TABLE)
+        .and_where(of_bucket)
+        .to_owned();
+    let parked = Query::select()
+        .expr(Expr::col("id").count())
+        .from(parked_row::TABLE)
+        .and_where(of_row)
+        .to_owned();
+    (last, parked)
 }
