@@ -1,5 +1,5 @@
 //! Fills the working set. The order of the locks is what keeps replicas from deadlock: rating, accounts by id, then
-//! ledger accounts by id.
+//! their ledger accounts by id. Those of the platform follow when the batch is saved.
 
 use super::{Corrections, Scope};
 use crate::error::StoreError;
@@ -21,8 +21,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the database held, where writing it back depends on that.
 pub(super) struct Stored {
     pub(super) accounts: BTreeSet<AccountId>,
-    /// Ledger accounts that may be used and have no row yet.
+    /// Ledger accounts of billing accounts that may be used and have no row yet.
     pub(super) absent: BTreeMap<LedgerAccountId, LedgerKey>,
+    /// The platform's ledger accounts.
+    pub(super) platform: BTreeMap<LedgerAccountId, Platform>,
+}
+
+/// A ledger account of the platform, not locked.
+pub(super) struct Platform {
+    /// As it was read.
+    pub(super) before: LedgerAccount,
+    /// Whether it had a row.
+    pub(super) stored: bool,
 }
 
 pub(super) async fn load(
@@ -36,10 +46,15 @@ pub(super) async fn load(
     add_reservations_accounts(txn, scope).await?;
     let accounts = lock_accounts(txn, scope, work).await?;
     let absent = lock_ledger_accounts(txn, scope, work).await?;
+    let platform = read_platform(txn, work).await?;
     load_reservations(txn, scope, work).await?;
     load_payments(txn, scope, work).await?;
     load_open_deliveries(txn, scope, work, corrections).await?;
-    Ok(Stored { accounts, absent })
+    Ok(Stored {
+        accounts,
+        absent,
+        platform,
+    })
 }
 
 /// A reservation never changes its account, so this may be read before anything is locked.
@@ -74,16 +89,15 @@ async fn lock_accounts(
     Ok(accounts)
 }
 
-/// Every ledger account of the accounts at hand, and the platform's in their currencies. Those without a row hold nothing,
-/// and are answered: to put them in place here and lock them would take locks out of order, which is how two replicas that
-/// open one account come to wait for each other. They are inserted with what the batch did to them, and of two replicas
-/// that do so one runs again.
+/// Every ledger account of the accounts at hand. Those without a row hold nothing, and are answered: to put them in place
+/// here and lock them would take locks out of order, which is how two replicas that open one account come to wait for each
+/// other. They are inserted with what the batch did to them, and of two replicas that do so one runs again.
 async fn lock_ledger_accounts(
     txn: &DatabaseTransaction,
     scope: &Scope,
     work: &mut Work,
 ) -> Result<BTreeMap<LedgerAccountId, LedgerKey>, StoreError> {
-    let mut absent = wanted(scope, work);
+    let mut absent = own_ledgers(scope, work);
     let select = row::select(ledger_account::TABLE, ledger_account::COLUMNS)
         .order_by("id", Order::Asc)
         .lock_exclusive()
@@ -100,20 +114,48 @@ async fn lock_ledger_accounts(
     Ok(absent)
 }
 
-fn wanted(scope: &Scope, work: &Work) -> BTreeMap<LedgerAccountId, LedgerKey> {
-    let mut keys = BTreeSet::new();
+/// The platform's ledger accounts in the currencies at hand, as they were a moment ago. They are not locked: every batch of
+/// a currency moves money through them, so that a lock held from here to the commit would make replicas take turns. No
+/// rule asks what is in them but that their sums fit; what a batch adds is added to whatever they hold when it is
+/// saved. The holds of the accounts at hand are in what is read here, because those accounts are locked by now.
+async fn read_platform(
+    txn: &DatabaseTransaction,
+    work: &mut Work,
+) -> Result<BTreeMap<LedgerAccountId, Platform>, StoreError> {
+    let currencies: BTreeSet<_> = work.book().accounts().map(|own| own.key.currency).collect();
+    let keys = currencies.iter().flat_map(|currency| {
+        let codes = Code::OF_PLATFORM.iter();
+        codes.map(|code| LedgerKey::platform(*currency, *code))
+    });
+    let absent = |key| Platform {
+        before: LedgerAccount::new(key),
+        stored: false,
+    };
+    let mut platform: BTreeMap<_, _> = keys.map(|key| (key.id(), absent(key))).collect();
+    let select = row::select(ledger_account::TABLE, ledger_account::COLUMNS);
+    let ids: Vec<_> = platform.keys().map(|id| id.uuid()).collect();
+    for row in row::by_keys(txn, &select, "id", ids).await? {
+        let before = ledger_account::read(&row, 0)?;
+        let stored = true;
+        platform.insert(before.key.id(), Platform { before, stored });
+    }
+    for account in platform.values() {
+        work.book_mut().load(account.before);
+    }
+    Ok(platform)
+}
+
+fn own_ledgers(scope: &Scope, work: &Work) -> BTreeMap<LedgerAccountId, LedgerKey> {
+    let mut keys = BTreeMap::new();
     let mut add = |id: AccountId, party: Party, currency: Currency| {
         let codes = match party {
             Party::Advertiser => Code::OF_ADVERTISER,
             Party::Publisher => Code::OF_PUBLISHER,
         };
-        let own = codes
-            .iter()
-            .map(|code| LedgerKey::account(id, currency, *code));
-        let platform = Code::OF_PLATFORM
-            .iter()
-            .map(|code| LedgerKey::platform(currency, *code));
-        keys.extend(own.chain(platform));
+        for code in codes {
+            let key = LedgerKey::account(id, currency, *code);
+            keys.insert(key.id(), key);
+        }
     };
     for id in &scope.accounts {
         match (work.account(*id), scope.opening.get(id)) {
@@ -122,7 +164,7 @@ fn wanted(scope: &Scope, work: &Work) -> BTreeMap<LedgerAccountId, LedgerKey> {
             (None, None) => {}
         }
     }
-    keys.into_iter().map(|key| (key.id(), key)).collect()
+    keys
 }
 
 /// Those asked for by id, and the live ones of the line items whose rows may draw from them.
