@@ -97,6 +97,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
     let options = StoreOptions {
         clock,
         zone,
+        corrections: settings.rating.correction_window,
         poll: settings.watch.poll,
     };
     let store = Store::open(database.clone(), options);

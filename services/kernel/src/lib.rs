@@ -13,9 +13,9 @@ mod violation;
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use currency::{Currency, UnknownCurrency};
 pub use id::{
-    AccountId, AdUnitId, AdjustmentId, AdvertiserId, ApprovalId, CampaignId, GameId, InvalidId,
-    LedgerAccountId, LineItemId, PaymentId, PublisherId, RequestId, ReservationId, RevShareId,
-    TransferId,
+    AccountId, AdUnitId, AdjustmentId, AdvertiserId, ApprovalId, CampaignId, DeliveryRowId, GameId,
+    InvalidId, LedgerAccountId, LineItemId, PaymentId, PublisherId, RequestId, ReservationId,
+    RevShareId, TransferId,
 };
 pub use money::{Micros, Money, Overflow};
 pub use reading::ClockReading;

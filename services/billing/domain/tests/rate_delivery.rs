@@ -98,6 +98,7 @@ fn rate(world: &mut World, catalogue: &mut Catalogue, rows: Vec<DeliveryRow>) ->
     let rows: Vec<PreparedRow> = catalogue.prepare(rows);
     let command = RateDelivery {
         rows,
+        unreadable: Vec::new(),
         progress: None,
     };
     world.work.rate_delivery(&command).unwrap()
@@ -312,6 +313,24 @@ fn total(world: &World, item: LineItemId) -> Option<(i64, i64)> {
     let over = totals.amounts.served.checked_sub(totals.amounts.billed);
     assert_eq!(totals.funding.billed(), Ok(totals.amounts.billed));
     Some((totals.amounts.billed.get(), over.unwrap().get()))
+}
+
+#[test]
+fn given_more_than_fits_when_learned_for_a_batch_then_it_is_there_until_the_next() {
+    let world = World::open(Mode::Prepaid, 0);
+    let mut known = Catalogue::bounded(TimeZone::UTC, 1);
+    let rows = vec![row(0, 1, 0, 0, 1, 10), row(1, 1, 1, 0, 1, 10)];
+    for _ in 0..2 {
+        known.trim();
+        assert_eq!(known.unknown(&rows).terms.len(), 2);
+        for number in [0, 1] {
+            known.learn_terms(terms(&world, number, PricingModel::Cpc, 1));
+            let end = Timestamp::from_micros(i64::MAX);
+            known.learn_share(share(&world, number, 1), Timestamp::EPOCH, end);
+        }
+        let prepared = known.prepare(rows.clone());
+        assert!(prepared.iter().all(|row| row.basis.is_ok()));
+    }
 }
 
 proptest! {

@@ -19,12 +19,13 @@ mod verify_rating;
 mod writer;
 
 pub use account::{AccountFilter, AccountView};
+pub use delivery::{WaitingPage, Waits, written_off_key};
 pub use earnings::{Earnings, EarningsFilter, GroupBy};
 pub use error::StoreError;
 pub use ledger::{Balances, BalancesOf, LedgerRow, TransferFilter, TransferRow};
 pub use migration::migrations;
 pub use reservation::ReservationFilter;
-pub use spend::ChargeFilter;
+pub use spend::{ChargeFilter, Waiting};
 pub use store::{ACCOUNTS, Store, StoreOptions};
 pub use verify::{Finding, FindingKind, Phase, Report, Summary};
 pub use writer::{Command, Decision, Submission};

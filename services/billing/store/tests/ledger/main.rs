@@ -4,6 +4,8 @@
 
 mod bank;
 mod lock_order;
+mod moment;
+mod platform;
 mod replicas;
 mod support;
 mod writer;
