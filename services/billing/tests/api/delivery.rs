@@ -125,7 +125,7 @@ impl Pair {
         eventually(
             "the second line item is rated",
             || client.batch_get_spend(request.clone()),
-            |spend| spend.as_ref().is_ok_and(|spend| spend.spends.len() == 1),
+            |spend| spend.as_ref().is_ok_and(|spend| spend.value.spends.len() == 1),
         )
         .await
         .unwrap();
@@ -393,7 +393,7 @@ async fn given_a_line_item_that_cannot_be_settled_then_those_after_it_are() {
         let reached = async {
             loop {
                 let spend = pair.server.client.batch_get_spend(request.clone()).await;
-                let funding = spend.unwrap().spends.remove(0).funding.unwrap();
+                let funding = spend.unwrap().value.spends.remove(0).funding.unwrap();
                 if funding.written_off_micros == 50 {
                     return;
                 }
