@@ -125,7 +125,11 @@ impl Pair {
         eventually(
             "the second line item is rated",
             || client.batch_get_spend(request.clone()),
-            |spend| spend.as_ref().is_ok_and(|spend| spend.value.spends.len() == 1),
+            |spend| {
+                spend
+                    .as_ref()
+                    .is_ok_and(|spend| spend.value.spends.len() == 1)
+            },
         )
         .await
         .unwrap();

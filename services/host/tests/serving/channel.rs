@@ -82,7 +82,10 @@ async fn each_end_proves_who_it_is() {
     foreign.trust(&authority.pem());
     let (code, cause, why) = failure(&channel(&running, SERVER, &foreign.credentials())).await;
     assert_eq!((code, cause), (Code::Unavailable, Cause::IdentityRefused));
-    assert!(why.contains("does not believe the caller's certificate"), "{why}");
+    assert!(
+        why.contains("does not believe the caller's certificate"),
+        "{why}"
+    );
 
     let stranger = authority.files("stranger").credentials();
     let (code, cause, _) = failure(&channel(&running, SERVER, &stranger)).await;
