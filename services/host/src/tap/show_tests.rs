@@ -68,7 +68,7 @@ fn random(
     let mut message = DynamicMessage::new(kind.clone());
     let any = kind.full_name() == "google.protobuf.Any";
     for field in kind.fields() {
-        if chance() % 4 == 0 || depth > 2 {
+        if chance().is_multiple_of(4) || depth > 2 {
             continue;
         }
         let hidden = hidden || any || is_redacted(&field);
