@@ -7,7 +7,7 @@ use crate::metrics::code_name;
 use crate::trace::TraceContext;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tonic::Code;
 
 /// Which step it was.
@@ -32,9 +32,7 @@ pub struct Span {
     pub trace: TraceContext,
     /// The peer, as far as it is known: the callee's name, or the caller's.
     pub peer: Option<Arc<str>>,
-    /// When it began.
-    pub began: SystemTime,
-    /// How long it took.
+    /// How long it took, up to now.
     pub duration: Duration,
     /// How it ended.
     pub code: Code,
@@ -62,7 +60,6 @@ pub struct OpenSpan {
     method: Arc<str>,
     trace: TraceContext,
     peer: Option<Arc<str>>,
-    began: SystemTime,
     start: Instant,
 }
 
@@ -85,7 +82,6 @@ impl OpenSpan {
             method: Arc::from(method.trim_start_matches('/')),
             trace: trace.clone(),
             peer: peer.cloned(),
-            began: time_of_day(),
             start: Instant::now(),
         })
     }
@@ -99,7 +95,6 @@ impl OpenSpan {
             method: Arc::clone(&self.method),
             trace: self.trace.child(),
             peer: self.peer.clone(),
-            began: time_of_day(),
             start: Instant::now(),
         }
     }
@@ -117,7 +112,6 @@ impl OpenSpan {
             method: self.method,
             trace: self.trace,
             peer: self.peer,
-            began: self.began,
             duration: self.start.elapsed(),
             code,
         });
@@ -150,12 +144,4 @@ impl Span {
     pub const fn status(&self) -> &'static str {
         code_name(self.code)
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a trace is read by people, beside those of other machines"
-)]
-fn time_of_day() -> SystemTime {
-    SystemTime::now()
 }

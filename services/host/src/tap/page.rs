@@ -13,7 +13,6 @@ use cleave_mesh::metrics::code_name;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio_util::sync::CancellationToken;
 
 /// Streams the calls that the query asks for, until there were as many as it wants, the reader leaves, or `end`.
@@ -85,9 +84,8 @@ fn line(contracts: &Contracts, call: &Recorded) -> Value {
             "messages": contracts.messages(kind, &direction.kept),
         })
     };
-    let began = call.began.duration_since(SystemTime::UNIX_EPOCH);
     json!({
-        "began_ms": began.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        "began_ms": call.began.micros() / 1_000,
         "method": call.path.trim_start_matches('/'),
         "caller": call.context.caller.as_deref(),
         "client": call.remote.map(|remote| remote.to_string()),

@@ -1,10 +1,11 @@
 //! The beginning of a call's messages, kept until the call is over.
 
 use super::{Taps, Viewer};
+use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::context::CallContext;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tonic::Code;
 
 /// Bytes kept of each direction of a call.
@@ -33,7 +34,7 @@ impl Tape {
 /// What is known of a call that has ended.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(super) began: SystemTime,
+    pub(super) began: Timestamp,
     pub(super) path: String,
     pub(super) context: CallContext,
     pub(super) remote: Option<SocketAddr>,
@@ -57,7 +58,6 @@ pub(super) struct Direction {
 pub(crate) struct Recorder {
     taps: Taps,
     viewers: Vec<Arc<Viewer>>,
-    began: SystemTime,
     request: Tape,
     response: Tape,
 }
@@ -82,7 +82,6 @@ impl Recorder {
         Self {
             taps,
             viewers,
-            began: SystemTime::now(),
             request: Tape::default(),
             response: Tape::default(),
         }
@@ -101,7 +100,7 @@ impl Recorder {
     /// Hands the call to those who want to see it.
     pub(crate) fn finish(self, end: &End<'_>) {
         let call = Arc::new(Recorded {
-            began: self.began,
+            began: SystemClock.now().minus(end.duration),
             path: end.path.to_owned(),
             context: end.context.clone(),
             remote: end.remote,

@@ -5,6 +5,7 @@
 
 use crate::config::TelemetrySettings;
 use anyhow::Context as _;
+use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::TraceContext;
 use cleave_mesh::span::{self, Collector, Span, SpanKind};
 use opentelemetry::trace::{
@@ -17,7 +18,7 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor as _,
 };
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tonic::Code;
 
@@ -119,6 +120,7 @@ impl Collector for Collected {
 
 fn data(scope: &InstrumentationScope, span: Span) -> SpanData {
     let (trace_id, span_id, parent_id) = span.trace.ids();
+    let end = SystemTime::UNIX_EPOCH + since_epoch(SystemClock.now());
     let state = span.trace.state().unwrap_or_default();
     let received = span.kind == SpanKind::Received;
     let mut attributes = vec![
@@ -150,8 +152,8 @@ fn data(scope: &InstrumentationScope, span: Span) -> SpanData {
             SpanKind::Attempt => Kind::Client,
         },
         name: span.name().into(),
-        start_time: span.began,
-        end_time: span.began + span.duration,
+        start_time: end.checked_sub(span.duration).unwrap_or(end),
+        end_time: end,
         attributes,
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
@@ -162,4 +164,8 @@ fn data(scope: &InstrumentationScope, span: Span) -> SpanData {
         },
         instrumentation_scope: scope.clone(),
     }
+}
+
+fn since_epoch(at: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(at.micros()).unwrap_or(0))
 }

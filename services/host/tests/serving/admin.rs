@@ -108,3 +108,39 @@ async fn what_is_logged_can_be_changed_while_the_service_runs() {
     assert_eq!(code, 400, "{text}");
     assert!(enabled());
 }
+
+/// The design's names, labels and buckets (A66), as dashboards of other gRPC servers expect them.
+#[tokio::test]
+async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and_its_buckets() {
+    const LATENCIES: &str = "0 0.00001 0.00005 0.0001 0.0003 0.0006 0.0008 0.001 0.002 0.003 0.004 \
+        0.005 0.006 0.008 0.01 0.013 0.016 0.02 0.025 0.03 0.04 0.05 0.065 0.08 0.1 0.13 0.16 0.2 0.25 \
+        0.3 0.4 0.5 0.65 0.8 1 2 5 10 20 50 100 +Inf";
+    const SIZES: &str = "0 1024 2048 4096 16384 65536 262144 1048576 4194304 16777216 67108864 \
+        268435456 1073741824 4294967296 17179869184 +Inf";
+    let running = start(|_| async { Status::data_loss("for this test alone").into_http() }).await;
+    let channel = connect(running.addr()).await;
+    unary(&channel, "Short", String::new())
+        .await
+        .expect_err("refused");
+
+    let (_, text) = page(running.admin_addr(), "/metrics").await;
+
+    let ended = "grpc_method=\"test.Script/Short\",grpc_status=\"DATA_LOSS\"";
+    assert!(text.contains("# TYPE grpc_server_call_started counter"), "{text}");
+    assert!(text.contains("grpc_server_call_started{grpc_method=\"test.Script/Short\"} "));
+    for (name, buckets) in [
+        ("grpc_server_call_duration", LATENCIES),
+        ("grpc_server_call_sent_total_compressed_message_size", SIZES),
+        ("grpc_server_call_rcvd_total_compressed_message_size", SIZES),
+    ] {
+        assert!(text.contains(&format!("# TYPE {name} histogram")), "{name}");
+        let bucket = format!("{name}_bucket{{{ended},le=\"");
+        let found: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(&bucket)?.split('"').next())
+            .collect();
+        let expected: Vec<&str> = buckets.split_whitespace().collect();
+        assert_eq!(found, expected, "{name}");
+        assert!(text.contains(&format!("{name}_count{{{ended}}} 1")), "{name}");
+    }
+}
