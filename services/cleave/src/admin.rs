@@ -106,6 +106,13 @@ pub(crate) struct Tls {
     pub(crate) not_after: i64,
 }
 
+impl State {
+    /// How long its process has run, by its own clock.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        Some(self.now?.since(self.process?.started))
+    }
+}
+
 impl AdminPort {
     /// The port at `HOST:PORT`; a question that takes longer than `timeout` has failed.
     pub(crate) fn new(address: &str, timeout: Duration) -> Self {

@@ -13,6 +13,8 @@ use crate::output;
 /// A loop is dead when it has not ticked for so many periods, and this much more.
 const PERIODS: u32 = 3;
 const GRACE: Duration = Duration::from_secs(5);
+/// A stream that has been open for so long has not just failed.
+const STEADY: Duration = Duration::from_secs(5);
 /// A task that fails so often in a row will not mend itself soon.
 const MANY_FAILURES: u32 = 3;
 /// What is behind by more than this is worth a word, and by more than that a failure.
@@ -69,6 +71,9 @@ pub(super) fn check(
 
 /// What is wrong with a task.
 fn trouble(task: &Task, now: Option<Timestamp>) -> Option<String> {
+    if follows_steadily(task) {
+        return None;
+    }
     if task.failures_in_a_row > 0 {
         let why = task.last_error.as_deref().unwrap_or("for no known reason");
         return Some(match task.failures_in_a_row {
@@ -87,6 +92,13 @@ fn trouble(task: &Task, now: Option<Timestamp>) -> Option<String> {
         let seconds = i64::try_from(silent.as_secs()).unwrap_or(i64::MAX);
         format!("has not run for {}", output::span(seconds))
     })
+}
+
+/// Whether it follows a stream that has held for a while. Failures are forgotten only when a stream ends
+/// well, which a steady one does not.
+fn follows_steadily(task: &Task) -> bool {
+    let open = task.running_for_ms.map(Duration::from_millis);
+    task.period_ms.is_none() && open.is_some_and(|open| open >= STEADY)
 }
 
 fn lag(name: &str, metrics: &Exposition) -> Vec<Finding> {
@@ -141,5 +153,15 @@ mod tests {
         let mut running = task(Some(1_000), 1);
         running.running_for_ms = Some(5);
         assert_eq!(trouble(&running, now), None);
+    }
+
+    #[test]
+    fn a_stream_that_holds_is_well_whatever_was_before() {
+        let mut stream = task(None, 1);
+        stream.failures_in_a_row = 7;
+        stream.running_for_ms = Some(100);
+        assert!(trouble(&stream, None).is_some());
+        stream.running_for_ms = Some(6_000);
+        assert_eq!(trouble(&stream, None), None);
     }
 }

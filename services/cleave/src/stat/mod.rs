@@ -3,7 +3,10 @@
 //! Each admin port is read twice, and what lies between is shown: rates, the part that did not fail, and
 //! quantiles out of the latency histograms.
 
+mod calls;
+mod ends;
 mod figures;
+mod growth;
 mod print;
 mod scrape;
 

@@ -1,6 +1,8 @@
 //! The figures for people.
 
-use super::figures::{Calls, Figures, ReplicaFigures};
+use super::calls::Calls;
+use super::ends::{ReplicaFigures, Service};
+use super::figures::Figures;
 use crate::output::{latency, table};
 
 /// The tables, one after the other.
@@ -29,7 +31,7 @@ pub(super) fn text(figures: &Figures) -> String {
     text
 }
 
-fn service(service: &super::figures::Service) -> String {
+fn service(service: &Service) -> String {
     let ready = if service.ready { "ready" } else { "NOT READY" };
     let mut text = format!("{} {ready}", service.name);
     if let (Some(now), Some(limit)) = (service.in_flight, service.limit) {

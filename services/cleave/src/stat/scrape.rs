@@ -60,6 +60,12 @@ impl Snapshot {
 }
 
 impl Host {
+    /// Whether it has run for no longer than so many seconds, so that all it counts belongs to them.
+    pub(super) fn is_younger(&self, seconds: f64) -> bool {
+        let mut ages = self.services.iter().filter_map(State::age);
+        ages.any(|age| age.as_secs_f64() <= seconds)
+    }
+
     /// The service that answers a method: each has its part of the contract.
     pub(super) fn callee(&self, method: &str) -> String {
         let names = || self.services.iter().map(|state| state.service.as_str());
