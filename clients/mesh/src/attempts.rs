@@ -56,8 +56,7 @@ impl Call {
                 patient: self.is_patient(),
                 avoid: avoid.as_ref(),
             };
-            let bytes = replay.message_bytes();
-            let tried = self.attempt(replay.request(), bytes, wish, sent).await;
+            let tried = self.attempt(&mut replay, wish, sent).await;
             let (failure, attempt) = match tried {
                 Tried::Answered(response, attempt) => {
                     self.route.throttle.success();

@@ -30,9 +30,6 @@ pub enum Cause {
     /// The deadline passed while the peer had the call.
     #[error("the deadline passed while waiting for the peer")]
     DeadlineOnWire,
-    /// A replica took so long that the call went to another one, in vain.
-    #[error("a replica did not answer while there was time to ask another")]
-    Stalled,
     /// The connection broke while the call was out: it may or may not have been carried out.
     #[error("the connection to the peer broke")]
     ConnectionLost,
@@ -55,7 +52,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::Refused,
         Self::NoEndpoint,
         Self::Unreachable,
@@ -64,7 +61,6 @@ impl Cause {
         Self::Ejected,
         Self::DeadlineBeforeSend,
         Self::DeadlineOnWire,
-        Self::Stalled,
         Self::ConnectionLost,
         Self::Reset,
         Self::NotGrpc,
@@ -85,7 +81,6 @@ impl Cause {
             Self::Ejected => "ejected",
             Self::DeadlineBeforeSend => "deadline_before_send",
             Self::DeadlineOnWire => "deadline_on_wire",
-            Self::Stalled => "stalled",
             Self::ConnectionLost => "connection_lost",
             Self::Reset => "reset",
             Self::NotGrpc => "not_grpc",

@@ -2,16 +2,17 @@
 
 use crate::attempt::Attempt;
 use crate::call::Call;
-use crate::cause::Cause;
 use crate::metadata::TRACEPARENT;
-use crate::peer::{Sent, Ticket, Wish};
+use crate::peer::{Mark, Sent, Ticket, Wish};
+use crate::replay::Replay;
 use crate::verdict::{Failure, Verdict, by_body, by_headers};
 use http::HeaderValue;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tonic::body::Body;
-use tonic::{Code, Status};
 
-/// While others could answer, one replica gets this part of the time that is left.
+/// While others could answer, one replica gets this part of the time that is left to itself.
 const SHARE: u32 = 2;
 
 /// What became of one attempt.
@@ -25,11 +26,11 @@ pub(crate) enum Tried {
 }
 
 impl Call {
-    /// One attempt, at the replica that suits it best.
+    /// One attempt, at the replica that suits it best. While the answer is late and the call may be repeated,
+    /// another replica is asked as well: the first to answer counts.
     pub(crate) async fn attempt(
         &self,
-        request: http::Request<Body>,
-        bytes: u64,
+        replay: &mut Replay,
         wish: Wish<'_>,
         sent: &AtomicBool,
     ) -> Tried {
@@ -38,11 +39,59 @@ impl Call {
             Err(status) => return Tried::Failed(status.into(), None),
         };
         sent.store(true, Ordering::Relaxed);
-        self.at(ticket, request, bytes, wish.repeatable).await
+        let bytes = replay.message_bytes();
+        let (mark, probe) = (ticket.mark(), ticket.is_probe());
+        let first = self.at(ticket, replay.request(), bytes, wish.repeatable);
+        let Some(share) = self.share(wish) else {
+            return first.await;
+        };
+        let mut first = pin!(first);
+        if let Ok(tried) = tokio::time::timeout(share, first.as_mut()).await {
+            return tried;
+        }
+        let Some(ticket) = self.another(&mark) else {
+            return first.await;
+        };
+        self.meter.hedge();
+        self.stamp_attempt(replay.headers_mut(), self.retries.made() + 1);
+        // On the heap, because most calls never come so far and need no room for it.
+        let mut second = Box::pin(self.at(ticket, replay.request(), bytes, wish.repeatable));
+        tokio::select! {
+            biased;
+            tried = first.as_mut() => or_else(tried, second).await,
+            tried = second.as_mut() => {
+                if let Tried::Answered(..) = tried {
+                    mark.stalled(probe);
+                }
+                or_else(tried, first).await
+            }
+        }
     }
 
-    /// One attempt at this replica; while it may be repeated at another, it gets no more than its share of
-    /// the time.
+    /// How long one replica may take while others could answer.
+    fn share(&self, wish: Wish<'_>) -> Option<Duration> {
+        let streaming = self.method.is_none_or(|method| method.server_streaming);
+        let shared = wish.repeatable && !streaming && self.route.peer.has_choice();
+        let deadline = self.deadline.filter(|_| shared)?;
+        Some(deadline.remaining() / SHARE)
+    }
+
+    /// A stay at another replica, when the call may be sent once more.
+    fn another(&self, mark: &Mark) -> Option<Ticket> {
+        let wish = Wish {
+            repeatable: true,
+            patient: false,
+            avoid: Some(mark),
+        };
+        // Last, because it takes something out of the budget.
+        if !self.route.may_repeat() {
+            return None;
+        }
+        let ticket = self.route.peer.try_take(wish, self.deadline)?;
+        (!ticket.is_at(mark)).then_some(ticket)
+    }
+
+    /// One attempt at this replica.
     pub(crate) async fn at(
         &self,
         ticket: Ticket,
@@ -58,25 +107,8 @@ impl Call {
             request.headers_mut().insert(TRACEPARENT, trace);
         }
         let mut attempt = Attempt::new(meter, ticket, streaming);
-        let peer = &self.route.peer;
-        let share = self
-            .deadline
-            .filter(|_| repeatable && !streaming && peer.has_choice())
-            .map(|deadline| deadline.remaining() / SHARE);
-        let exchange = self.exchange(
-            request,
-            repeatable || self.slot.is_some(),
-            streaming,
-            &mut attempt,
-        );
-        let verdict = match share {
-            None => exchange.await,
-            Some(share) => match tokio::time::timeout(share, exchange).await {
-                Ok(verdict) => verdict,
-                Err(_) => Exchange::Judged(Verdict::Failed(self.stalled().into())),
-            },
-        };
-        match verdict {
+        let judge = repeatable || self.slot.is_some();
+        match self.exchange(request, judge, streaming, &mut attempt).await {
             Exchange::Returned(request) => {
                 attempt.unseen();
                 Tried::Returned(request)
@@ -111,15 +143,19 @@ impl Call {
             verdict => verdict,
         })
     }
+}
 
-    fn stalled(&self) -> Status {
-        Cause::Stalled.status(
-            Code::Unavailable,
-            format!(
-                "a replica of peer {} did not answer in its share of the time",
-                self.route.peer.name()
-            ),
-        )
+/// What was tried first, or when that failed, what is still out.
+async fn or_else(tried: Tried, other: impl Future<Output = Tried>) -> Tried {
+    match tried {
+        Tried::Answered(..) => tried,
+        Tried::Returned(_) => other.await,
+        Tried::Failed(failure, attempt) => {
+            if let Some(mut attempt) = attempt {
+                attempt.finish(failure.code, failure.pushback);
+            }
+            other.await
+        }
     }
 }
 

@@ -34,6 +34,12 @@ impl Mark {
     pub(super) fn is(&self, endpoint: &Arc<Endpoint>) -> bool {
         Arc::ptr_eq(&self.0, endpoint)
     }
+
+    /// Another one answered a call before it did, long after it should have.
+    pub(crate) fn stalled(&self, probe: bool) {
+        self.0.load.failed(None, Instant::now());
+        self.0.finished(Outcome::Bad, probe);
+    }
 }
 
 impl Ticket {
@@ -72,6 +78,16 @@ impl Ticket {
     /// Which replica it is.
     pub(crate) fn mark(&self) -> Mark {
         Mark(Arc::clone(&self.endpoint))
+    }
+
+    /// Whether it is the stay of this mark.
+    pub(crate) fn is_at(&self, mark: &Mark) -> bool {
+        mark.is(&self.endpoint)
+    }
+
+    /// Whether the call decides the replica's probation.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe
     }
 
     /// Whether the replica had been ejected, and there was none better.

@@ -1,5 +1,6 @@
 //! One replica of three goes wrong: callers of methods that can be repeated do not notice.
 
+use crate::peer::{call, unary};
 use crate::replica::{Fleet, Load, Mode, WORK, until};
 use std::time::Duration;
 use tonic::Code;
@@ -157,4 +158,34 @@ async fn the_first_call_after_a_restart_is_answered_though_it_may_not_be_repeate
     crate::peer::unary(&fleet.channel, "Write", "three")
         .await
         .expect("answered");
+}
+
+#[tokio::test]
+async fn answers_that_are_late_everywhere_are_waited_for() {
+    let fleet = Fleet::start(2).await;
+    while fleet.replicas.iter().any(|replica| replica.calls() == 0) {
+        unary(&fleet.channel, "Read", "x").await.expect("answer");
+    }
+    for replica in &fleet.replicas {
+        replica.set(Mode::Answer(Duration::from_millis(2_500)));
+    }
+
+    // More calls than may be repeated, each with time for one late answer but not for two.
+    let calls = (0..100).map(|_| {
+        let mut request = tonic::Request::new("x".to_owned());
+        request.set_timeout(Duration::from_secs(4));
+        call(&fleet.channel, "Read", request)
+    });
+    let answers = futures::future::join_all(calls).await;
+
+    let failures: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().err())
+        .collect();
+    assert!(
+        failures.is_empty(),
+        "{} failed: {:?}",
+        failures.len(),
+        failures.first()
+    );
 }

@@ -119,7 +119,6 @@ fn is_possible(code: Code, cause: Cause) -> bool {
         Cause::DeadlineBeforeSend | Cause::DeadlineOnWire => code == Code::DeadlineExceeded,
         Cause::Unreachable
         | Cause::ConnectionLost
-        | Cause::Stalled
         | Cause::Ejected
         | Cause::Reset
         | Cause::RetryBudgetEmpty => {
