@@ -79,6 +79,7 @@ async fn attend(
     let _closed = closed.drop_guard();
     let mut ended = pin!(async {
         tokio::select! {
+            biased;
             // What ends from here without a word of the peer's ends for its silence.
             () = closing.closed() => Reason::TimedOut,
             () = connection.closed() => Reason::Shutdown,
@@ -86,6 +87,7 @@ async fn attend(
         }
     });
     let reason = tokio::select! {
+        biased;
         reason = ended.as_mut() => reason,
         () = outdated => {
             endpoint.outdated(&connection);

@@ -258,6 +258,20 @@ impl LedgerService for Billing {
     ) -> Result<Response<Self::VerifyLedgerStream>, Status> {
         Err(absent())
     }
+
+    async fn write_off_parked_rows(
+        &self,
+        _: Request<pb::WriteOffParkedRowsRequest>,
+    ) -> Result<Response<pb::WriteOffParkedRowsResponse>, Status> {
+        Err(absent())
+    }
+
+    async fn list_written_off_rows(
+        &self,
+        _: Request<pb::ListWrittenOffRowsRequest>,
+    ) -> Result<Response<pb::ListWrittenOffRowsResponse>, Status> {
+        Err(absent())
+    }
 }
 
 #[async_trait]
