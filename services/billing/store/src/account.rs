@@ -10,9 +10,11 @@ use billing_domain::chart::Code;
 use billing_domain::standing::{Position, Standing, StandingReason};
 use cleave_kernel::{AccountId, Currency, Micros, Timestamp};
 use cleave_storage::feed::{self, FeedPosition};
-use cleave_storage::{Database, padded};
-use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, QueryResult};
+use cleave_storage::{Database, one_of};
+use sea_orm::sea_query::{
+    CaseStatement, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement,
+};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 use std::collections::{BTreeMap, HashMap};
 
 /// An account and what it has, all from one moment.
@@ -160,58 +162,83 @@ pub(crate) async fn answer(
     }
 }
 
-/// One statement, so that the account and its counters are of one moment.
+/// One statement, so that the account and its counters are of one moment; and one row per account, because rows are what
+/// a read costs.
 async fn views<C: ConnectionTrait>(
     conn: &C,
     ids: &[AccountId],
 ) -> Result<HashMap<AccountId, AccountView>, StoreError> {
-    let mut found: HashMap<AccountId, (Account, HashMap<Code, Counters>)> = HashMap::new();
+    let mut found = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(1024) {
-        for row in conn.query_all(&joined(chunk)).await? {
-            let account = account::read(&row, 0)?;
-            let entry = found
-                .entry(account.id)
-                .or_insert_with(|| (account, HashMap::new()));
-            if let Some((code, counters)) = read_counters(&row)? {
-                entry.1.insert(code, counters);
-            }
+        let select = joined(conn.get_database_backend(), chunk);
+        for row in conn.query_all(&select).await? {
+            let view = read_view(&row)?;
+            found.insert(view.account.id, view);
         }
     }
-    found
-        .into_iter()
-        .map(|(id, (account, counters))| {
-            let of = |code| counters.get(&code).copied().unwrap_or_default();
-            let position = Position::of(&account, of)
-                .map_err(|refusal| StoreError::corrupt(refusal.to_string()))?;
-            Ok((id, AccountView { account, position }))
-        })
-        .collect()
+    Ok(found)
 }
 
-fn joined(ids: &[AccountId]) -> SelectStatement {
+/// The ledger accounts of an account. Of each pair it has one: the first of an advertiser, the second of a publisher.
+const LEDGERS: [[Code; 2]; 3] = [
+    [Code::AdvertiserBalance, Code::PublisherEstimated],
+    [Code::AdvertiserReceivable, Code::ClawbackReceivable],
+    [Code::DeliveryUnfunded, Code::PublisherFinal],
+];
+/// What is read of each.
+const COUNTERS: [&str; 3] = ["debits_posted", "credits_posted", "debits_pending"];
+
+fn joined(backend: DbBackend, ids: &[AccountId]) -> SelectStatement {
+    let of_ledger = |column| Expr::col((ledger_account::TABLE, column));
+    let id = (account::TABLE, "id");
     let mut select = Query::select();
     for column in account::COLUMNS {
         select.column((account::TABLE, column));
     }
-    for column in ledger_account::COLUMNS {
-        select.column((ledger_account::TABLE, column));
+    for codes in LEDGERS {
+        let named = of_ledger("code").is_in(codes.map(Code::number));
+        for column in COUNTERS {
+            // There is one at most: the greatest is that one.
+            let counter = CaseStatement::new().case(named.clone(), of_ledger(column));
+            select.expr(Func::max(counter));
+        }
     }
     select
         .from(account::TABLE)
         .join(
             JoinType::LeftJoin,
             ledger_account::TABLE,
-            Expr::col((ledger_account::TABLE, "account_id")).equals((account::TABLE, "id")),
+            of_ledger("account_id").equals(id),
         )
-        .and_where(Expr::col((account::TABLE, "id")).is_in(padded(ids.iter().map(|id| id.uuid()))));
+        .and_where(one_of(
+            backend,
+            Expr::col(id),
+            ids.iter().map(|id| id.uuid()),
+        ))
+        .add_group_by([Expr::col(id)]);
     select
 }
 
-fn read_counters(row: &QueryResult) -> Result<Option<(Code, Counters)>, StoreError> {
-    let at = account::COLUMNS.len();
-    if row.try_get_by_index::<Option<uuid::Uuid>>(at)?.is_none() {
-        return Ok(None);
+/// Reads a row of [`joined`].
+fn read_view(row: &QueryResult) -> Result<AccountView, StoreError> {
+    let account = account::read(row, 0)?;
+    let mut counters = [Counters::default(); LEDGERS.len()];
+    for (index, counters) in counters.iter_mut().enumerate() {
+        let at = account::COLUMNS.len() + index * COUNTERS.len();
+        let micros = |offset: usize| {
+            let amount = row.try_get_by_index::<Option<i64>>(at + offset);
+            amount.map(|amount| Micros::new(amount.unwrap_or(0)))
+        };
+        counters.debits_posted = micros(0)?;
+        counters.credits_posted = micros(1)?;
+        counters.debits_pending = micros(2)?;
     }
-    let ledger = ledger_account::read(row, at)?;
-    Ok(Some((ledger.key.code, ledger.counters)))
+    let of = |code| {
+        let mut named = LEDGERS.iter().zip(&counters);
+        let found = named.find(|(codes, _)| codes.contains(&code));
+        found.map(|(_, counters)| *counters).unwrap_or_default()
+    };
+    let position =
+        Position::of(&account, of).map_err(|refusal| StoreError::corrupt(refusal.to_string()))?;
+    Ok(AccountView { account, position })
 }
