@@ -33,9 +33,9 @@ impl Attempt {
         self.ticket.mark()
     }
 
-    /// Whether it went to a replica that had been ejected, for want of a better one.
-    pub(crate) fn is_last_resort(&self) -> bool {
-        self.ticket.is_last_resort()
+    /// Whether a failure of this code is what its replica had been ejected for.
+    pub(crate) fn is_known_to_fail(&self, code: Code) -> bool {
+        self.ticket.is_known_to_fail(code)
     }
 
     /// Headers came.

@@ -188,7 +188,7 @@ pub(crate) fn give_up(
         });
     };
     let (code, pushback) = (failure.code, failure.pushback);
-    let resort = attempt.is_last_resort().then_some(Cause::Ejected);
+    let resort = attempt.is_known_to_fail(code).then_some(Cause::Ejected);
     let status = match (cause.or(resort), failure.answer) {
         (None, Ok(response)) => return Ok((response, attempt)),
         (None, Err(status)) => status,

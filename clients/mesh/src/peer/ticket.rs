@@ -90,9 +90,10 @@ impl Ticket {
         self.probe
     }
 
-    /// Whether the replica had been ejected, and there was none better.
-    pub(crate) fn is_last_resort(&self) -> bool {
-        self.last_resort
+    /// Whether a failure of this code is what the replica had been ejected for. A refusal is none: that is
+    /// the answer of one that works.
+    pub(crate) fn is_known_to_fail(&self, code: Code) -> bool {
+        self.last_resort && Outcome::of(code) != Outcome::Good
     }
 
     /// The replica never saw the call.

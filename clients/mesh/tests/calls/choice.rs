@@ -166,3 +166,27 @@ async fn a_replica_that_stalls_one_call_is_left_for_another_in_time() {
             .expect("the other one answers");
     }
 }
+
+#[tokio::test]
+async fn a_refusal_by_a_replica_that_was_ejected_is_a_refusal() {
+    let fleet = Fleet::start(1).await;
+    let ask = async |method| {
+        unary(&fleet.channel, method, "x")
+            .await
+            .map_err(CallError::from)
+    };
+    fleet.replicas[0].set(Mode::Refuse(Code::Unavailable));
+    let mut failed = ask("Write").await.expect_err("refused");
+    while fleet.state_of(0) != "ejected" {
+        failed = ask("Write").await.expect_err("refused");
+    }
+    assert_eq!(failed.code, Code::Unavailable);
+    let failed = ask("Write").await.expect_err("refused");
+    assert_eq!(failed.cause, Cause::Ejected);
+
+    fleet.replicas[0].set(Mode::Refuse(Code::FailedPrecondition));
+    let refused = ask("Write").await.expect_err("refused");
+
+    assert_eq!(refused.code, Code::FailedPrecondition);
+    assert_eq!(refused.cause, Cause::Refused);
+}

@@ -231,20 +231,6 @@ impl LedgerService for Billing {
         }))
     }
 
-    async fn write_off_parked_rows(
-        &self,
-        _: Request<pb::WriteOffParkedRowsRequest>,
-    ) -> Result<Response<pb::WriteOffParkedRowsResponse>, Status> {
-        Err(absent())
-    }
-
-    async fn list_written_off_rows(
-        &self,
-        _: Request<pb::ListWrittenOffRowsRequest>,
-    ) -> Result<Response<pb::ListWrittenOffRowsResponse>, Status> {
-        Err(absent())
-    }
-
     async fn list_transfers(
         &self,
         _: Request<pb::ListTransfersRequest>,
