@@ -53,6 +53,7 @@ impl Call {
             let wish = Wish {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
                 avoid: avoid.as_ref(),
+                method: self.index,
             };
             let bytes = replay.message_bytes();
             let tried = self.attempt(replay.request(), bytes, wish, sent).await;

@@ -55,7 +55,7 @@ impl Call {
         let peer = &self.route.peer;
         let share = self
             .deadline
-            .filter(|_| repeatable && !streaming && peer.has_choice())
+            .filter(|_| repeatable && !streaming && peer.has_choice(self.index))
             .map(|deadline| deadline.remaining() / SHARE);
         let exchange = self.exchange(
             request,

@@ -78,7 +78,7 @@ impl Call {
                         continue;
                     }
                     self.stamp_attempt(replay.headers_mut(), made);
-                    let wish = Wish { repeatable: true, avoid: avoid.as_ref() };
+                    let wish = Wish { repeatable: true, avoid: avoid.as_ref(), method: self.index };
                     let ticket = match self.route.peer.take(wish, self.deadline).await {
                         Ok(ticket) => ticket,
                         Err(status) if out.is_empty() => return Err(status),

@@ -157,7 +157,13 @@ impl MeshBuilder {
                 Place::Resolver(resolver) => Target::Resolved(resolver, None),
             };
             let shared_name = Arc::from(name.as_str());
-            let peer = Peer::new(&shared_name, target, &self.tuning, &self.connect);
+            let peer = Peer::new(
+                &shared_name,
+                target,
+                self.policies,
+                &self.tuning,
+                &self.connect,
+            );
             let route = Route {
                 metrics: PeerMetrics::new(self.policies, &shared_name),
                 peer: Arc::new(peer),

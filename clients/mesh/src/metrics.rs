@@ -1,6 +1,7 @@
 //! What the caller's half counts, under the names of gRPC's metrics design (A66, A96).
 
 use crate::cause::Cause;
+use crate::contract::{ContractState, Level};
 use crate::deadline::Deadline;
 use crate::policy::{MethodPolicy, PolicyTable};
 use metrics::{Counter, Histogram, Label, counter, histogram};
@@ -128,6 +129,30 @@ pub fn describe() {
         "cleave.client.call.failures",
         "Calls that failed, by what made them fail"
     );
+    describe_counter!(
+        "cleave.client.contract.checks",
+        "Connections opened, by how well the contracts of both sides agree"
+    );
+    describe_counter!(
+        "cleave.client.contract.skews",
+        "Methods in which the contracts of both sides differ, for each connection opened"
+    );
+}
+
+/// A connection was opened to a replica with such a contract.
+pub(crate) fn contract_met(target: &Arc<str>, contract: &ContractState) {
+    let target = || Label::new("grpc.target", Arc::clone(target));
+    let level = contract.level.map_or("unknown", Level::name);
+    let labels = vec![target(), Label::from_static_parts("level", level)];
+    counter!("cleave.client.contract.checks", labels).increment(1);
+    for skew in &contract.skews {
+        let labels = vec![
+            target(),
+            Label::from_static_parts("grpc.method", skew.method),
+            Label::from_static_parts("level", skew.level.name()),
+        ];
+        counter!("cleave.client.contract.skews", labels).increment(1);
+    }
 }
 
 /// What is recorded of one method towards one peer; each metric is looked up once.

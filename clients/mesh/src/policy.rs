@@ -183,7 +183,13 @@ impl PolicyTable {
     /// The policy of the method at this path.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&'static MethodPolicy> {
-        self.methods.get(self.position(path)?)
+        self.at(self.position(path)?)
+    }
+
+    /// The policy of the method at this place.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<&'static MethodPolicy> {
+        self.methods.get(index)
     }
 
     /// The place of the method at this path among all methods.

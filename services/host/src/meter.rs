@@ -3,6 +3,7 @@
 
 use crate::serve::Busy;
 use cleave_mesh::context::CallContext;
+use cleave_mesh::contract::messages as contract;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use metrics::{
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use tonic::Code;
 
 /// Calls of these services are not worth a line at the usual level.
-const QUIET: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection."];
+const QUIET: [&str; 3] = ["/grpc.health.v1.", "/grpc.reflection.", contract::PREFIX];
 
 /// Tells the recorder what the metrics mean.
 pub(crate) fn describe() {

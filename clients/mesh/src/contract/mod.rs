@@ -7,11 +7,15 @@
 
 mod compare;
 mod fields;
+mod judgement;
 mod kinds;
 pub mod messages;
 pub mod shape;
 
 pub use compare::{Malformed, Side, compare};
+pub use judgement::{ContractState, Skew};
+
+pub(crate) use judgement::{Judgement, Outline, Prospect};
 
 use serde::Serialize;
 use std::fmt;

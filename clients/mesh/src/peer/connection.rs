@@ -1,6 +1,7 @@
 //! One HTTP/2 connection and the streams taken on it.
 
 use super::connect::{Connect, Overheard, Phase};
+use crate::contract::{Judgement, Prospect};
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -30,38 +31,31 @@ pub(crate) enum DialError {
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Body>,
+    judgement: Arc<Judgement>,
     taken: AtomicUsize,
     max_streams: Arc<AtomicUsize>,
     closing: AtomicBool,
 }
 
+/// Tells when the peer has spoken.
+pub(super) struct Opening(watch::Receiver<Phase>);
+
 /// Tells when a connection takes no further calls.
 pub(super) struct Closing(watch::Receiver<Phase>);
 
 impl Connection {
-    /// Makes a connection; complete once the peer has spoken HTTP/2. Must run on the runtime that is to
+    /// Begins a connection; it is made once the peer has spoken HTTP/2. Must run on the runtime that is to
     /// drive the connection.
-    pub(super) async fn dial(
+    pub(super) async fn begin(
         address: &str,
         connect: &dyn Connect,
         tuning: &Tuning,
-    ) -> Result<(Self, Closing), DialError> {
-        let dialing = Self::open(address, connect, tuning);
-        tokio::time::timeout(tuning.connect_timeout, dialing)
-            .await
-            .unwrap_or(Err(DialError::Slow))
-    }
-
-    async fn open(
-        address: &str,
-        connect: &dyn Connect,
-        tuning: &Tuning,
-    ) -> Result<(Self, Closing), DialError> {
+    ) -> Result<(Self, Opening), DialError> {
         let io = connect
             .connect(address)
             .await
             .map_err(|error| DialError::Network(Arc::new(error)))?;
-        let (phase, mut heard) = watch::channel(Phase::Opening);
+        let (phase, heard) = watch::channel(Phase::Opening);
         let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
         let io = Overheard::new(io, phase, Arc::clone(&max_streams));
         let (sender, connection) = Builder::new(TokioExecutor::new())
@@ -77,17 +71,34 @@ impl Connection {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        heard
-            .wait_for(|phase| *phase != Phase::Opening)
-            .await
-            .map_err(|_| DialError::NotHttp2)?;
         let connection = Self {
             sender,
+            judgement: Arc::new(Judgement::unknown()),
             taken: AtomicUsize::new(0),
             max_streams,
             closing: AtomicBool::new(false),
         };
-        Ok((connection, Closing(heard)))
+        Ok((connection, Opening(heard)))
+    }
+
+    /// What requests are sent with, before anything else is.
+    pub(super) fn sender(&self) -> SendRequest<Body> {
+        self.sender.clone()
+    }
+
+    /// From now on only what this allows is sent.
+    pub(super) fn agree(&mut self, judgement: Arc<Judgement>) {
+        self.judgement = judgement;
+    }
+
+    /// Whether the method may be called on it.
+    pub(super) fn takes(&self, method: Option<usize>) -> bool {
+        self.judgement.prospect(method) != Prospect::Refused
+    }
+
+    /// What may be asked of the peer.
+    pub(super) fn judgement(&self) -> &Judgement {
+        &self.judgement
     }
 
     /// Whether calls may be sent on it.
@@ -123,6 +134,15 @@ impl Connection {
         Some(Stream {
             connection: Arc::clone(self),
         })
+    }
+}
+
+impl Opening {
+    /// Resolves once the connection is made.
+    pub(super) async fn heard(mut self) -> Result<Closing, DialError> {
+        let heard = self.0.wait_for(|phase| *phase != Phase::Opening).await;
+        heard.map(drop).map_err(|_| DialError::NotHttp2)?;
+        Ok(Closing(self.0))
     }
 }
 

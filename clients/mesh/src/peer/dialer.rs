@@ -3,12 +3,13 @@
 //! Idle until a call wants it; connecting, with a growing wait after each failure; ready; and connecting
 //! again as soon as the peer announces the end of a connection, while the calls on that one still run.
 
-use super::connection::Connection;
+use super::connection::{Closing, Connection, DialError};
+use super::contract;
 use super::endpoint::Endpoint;
 use super::health;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Waits are spread over this range around their length, in percent.
@@ -38,7 +39,7 @@ pub(super) async fn drive(endpoint: Arc<Endpoint>) {
 /// Makes one attempt to connect.
 async fn dial(endpoint: &Arc<Endpoint>) -> bool {
     let shared = &endpoint.shared;
-    match Connection::dial(&endpoint.address, &*shared.connect, &shared.tuning).await {
+    match open(endpoint).await {
         Ok((connection, closing)) => {
             let connection = Arc::new(connection);
             endpoint.connected(&connection);
@@ -69,6 +70,26 @@ async fn dial(endpoint: &Arc<Endpoint>) -> bool {
             false
         }
     }
+}
+
+/// Opens a connection. The contract is asked for while the peer's first word is still under way; only that word is
+/// held to the time that connecting may take.
+async fn open(endpoint: &Endpoint) -> Result<(Connection, Closing), DialError> {
+    let shared = &endpoint.shared;
+    let end = Instant::now() + shared.tuning.connect_timeout;
+    let beginning = Connection::begin(&endpoint.address, &*shared.connect, &shared.tuning);
+    let (mut connection, opening) = timeout_at(end, beginning)
+        .await
+        .unwrap_or(Err(DialError::Slow))?;
+    let opening = async {
+        timeout_at(end, opening.heard())
+            .await
+            .unwrap_or(Err(DialError::Slow))
+    };
+    let meeting = async { Ok(contract::meet(endpoint, &connection).await) };
+    let (closing, judgement) = tokio::try_join!(opening, meeting)?;
+    connection.agree(judgement);
+    Ok((connection, closing))
 }
 
 /// The waits between attempts to connect.

@@ -4,6 +4,8 @@ use super::breaker::{Breaker, Change, Outcome};
 use super::connection::{Connection, DialError, Stream};
 use super::load::Load;
 use super::shared::Shared;
+use crate::contract::{ContractState, Prospect};
+use crate::policy::MethodPolicy;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,20 +93,29 @@ impl Endpoint {
         }
     }
 
-    /// Whether a stream can be had at once. Asks for a connection when there is none, and for another one
-    /// when the streams of all are taken.
-    pub(super) fn has_room(&self) -> bool {
-        let room = self.connections.load().iter().any(|one| one.has_room());
-        if !room {
+    /// What may be expected of a call of the method when a stream for it can be had at once. Asks for a
+    /// connection when there is none, and for another one when the streams of all are taken.
+    pub(super) fn room_for(&self, method: Option<usize>) -> Option<Prospect> {
+        let mut full = true;
+        for connection in self.connections.load().iter() {
+            if connection.has_room() {
+                full = false;
+                let prospect = connection.judgement().prospect(method);
+                if prospect != Prospect::Refused {
+                    return Some(prospect);
+                }
+            }
+        }
+        if full {
             self.wanted.notify_one();
         }
-        room
+        None
     }
 
-    /// Takes a stream on the connection that has the fewest.
-    pub(super) fn take(&self, now: Instant) -> Option<Stream> {
+    /// Takes a stream for the method on the connection that has the fewest.
+    pub(super) fn take(&self, method: Option<usize>, now: Instant) -> Option<Stream> {
         let connections = self.connections.load();
-        let open = connections.iter().filter(|one| one.has_room());
+        let open = (connections.iter()).filter(|one| one.has_room() && one.takes(method));
         let stream = open.min_by_key(|one| one.taken())?.take()?;
         self.last_used
             .store(self.shared.millis(now), Ordering::Relaxed);
@@ -134,6 +145,26 @@ impl Endpoint {
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
         self.connections.load().iter().any(|one| one.is_open())
+    }
+
+    /// Whether it has a connection on which the method may be called.
+    pub(super) fn takes(&self, method: Option<usize>) -> bool {
+        let connections = self.connections.load();
+        (connections.iter()).any(|one| one.is_open() && one.takes(method))
+    }
+
+    /// Where and why the method may not be called.
+    pub(super) fn refusal(&self, method: &MethodPolicy) -> Option<String> {
+        let connections = self.connections.load();
+        let connection = connections.iter().find(|one| one.is_open())?;
+        let why = connection.judgement().refusal(method);
+        Some(format!("{}: {why}", self.address))
+    }
+
+    /// How the contract looks that it served last.
+    pub(super) fn contract(&self) -> Option<ContractState> {
+        let connections = self.connections.load();
+        Some(connections.last()?.judgement().state().clone())
     }
 
     /// A connection was made.

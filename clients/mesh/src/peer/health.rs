@@ -5,7 +5,7 @@
 
 use super::connection::Connection;
 use super::endpoint::Endpoint;
-use super::send::empty_call;
+use super::send::own_call;
 use bytes::{Buf, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -54,7 +54,7 @@ pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) 
 /// Opens the watch; `None` when the replica has no health service, or none that answers.
 async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Option<Incoming> {
     let stream = connection.take()?;
-    let request = empty_call(&endpoint.authority, WATCH).ok()?;
+    let request = own_call(&endpoint.authority, WATCH, &()).ok()?;
     let sending = stream.sender().send_request(request);
     let response = tokio::time::timeout(FIRST_WORD, sending).await.ok()?.ok()?;
     match crate::failure::code_in(response.headers()) {

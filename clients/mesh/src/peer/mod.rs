@@ -6,6 +6,7 @@
 mod breaker;
 mod connect;
 mod connection;
+mod contract;
 mod dialer;
 mod discovery;
 mod dns;
@@ -34,6 +35,7 @@ pub(crate) use ticket::{Mark, Ticket};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
+use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use breaker::Outcome;
 use discovery::Members;
@@ -57,11 +59,13 @@ impl Peer {
     pub(crate) fn new(
         name: &Arc<str>,
         target: Target,
+        policies: PolicyTable,
         tuning: &Tuning,
         connect: &Arc<dyn Connect>,
     ) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
+            policies,
             tuning.clone(),
             Arc::clone(connect),
             tokio::runtime::Handle::current(),
@@ -80,10 +84,10 @@ impl Peer {
         &self.members.shared.peer
     }
 
-    /// Whether there is more than one replica to turn to.
-    pub(crate) fn has_choice(&self) -> bool {
+    /// Whether there is more than one replica to turn to with this method.
+    pub(crate) fn has_choice(&self, method: Option<usize>) -> bool {
         let endpoints = self.members.endpoints.load();
-        let connected = endpoints.iter().filter(|one| one.is_connected());
+        let connected = endpoints.iter().filter(|one| one.takes(method));
         connected.take(2).count() > 1
     }
 
@@ -104,7 +108,7 @@ impl Peer {
             if let Some(ticket) = self.try_take(wish, deadline) {
                 return Ok(ticket);
             }
-            self.expect_one()?;
+            self.expect_one(wish.method)?;
             change.await;
         }
     }
@@ -116,7 +120,7 @@ impl Peer {
         // The streams of the chosen one may be gone before one is taken; then another is chosen.
         for _ in 0..endpoints.len() {
             let choice = pick::choose(&endpoints, wish, now)?;
-            if let Some(stream) = choice.endpoint.take(now) {
+            if let Some(stream) = choice.endpoint.take(wish.method, now) {
                 let endpoint = Arc::clone(choice.endpoint);
                 return Some(Ticket::new(endpoint, stream, choice.probe, deadline));
             }
@@ -128,7 +132,7 @@ impl Peer {
     }
 
     /// Fails when no replica is likely to come up soon.
-    fn expect_one(&self) -> Result<(), Status> {
+    fn expect_one(&self, method: Option<usize>) -> Result<(), Status> {
         let endpoints = self.members.endpoints.load();
         if endpoints.is_empty() && self.members.is_known() {
             self.members.shared.doubted.notify_one();
@@ -137,9 +141,15 @@ impl Peer {
                 format!("peer {} has no replica", self.name()),
             ));
         }
-        let likely = |one: &Arc<endpoint::Endpoint>| one.is_connected() || one.is_hopeful();
+        let likely = |one: &Arc<endpoint::Endpoint>| match one.is_connected() {
+            true => one.takes(method),
+            false => one.is_hopeful(),
+        };
         if endpoints.is_empty() || endpoints.iter().any(likely) {
             return Ok(());
+        }
+        if endpoints.iter().all(|one| one.is_connected()) {
+            return Err(self.skewed(method));
         }
         for endpoint in endpoints.iter() {
             endpoint.demanded.notify_one();
@@ -151,6 +161,20 @@ impl Peer {
             Code::Unavailable,
             format!("peer {} cannot be reached{why}", self.name()),
         ))
+    }
+
+    /// Every replica refuses the method for its contract.
+    fn skewed(&self, method: Option<usize>) -> Status {
+        let policies = self.members.shared.contracts.policies();
+        let method = method.and_then(|method| policies.at(method));
+        let endpoints = self.members.endpoints.load();
+        let why = method.and_then(|method| {
+            let refusal = endpoints.iter().find_map(|one| one.refusal(method));
+            refusal.map(|refusal| format!("{} cannot be called at {refusal}", method.name()))
+        });
+        let why = why.unwrap_or_else(|| "no replica has the method".to_owned());
+        let message = format!("peer {}: {why}", self.name());
+        Cause::ContractSkew.status(Code::FailedPrecondition, message)
     }
 
     /// What is known of each replica.

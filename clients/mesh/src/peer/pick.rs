@@ -6,6 +6,7 @@
 
 use super::endpoint::{Endpoint, Rank};
 use super::ticket::Mark;
+use crate::contract::Prospect;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -16,6 +17,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) repeatable: bool,
     /// The replica that has just failed it.
     pub(crate) avoid: Option<&'a Mark>,
+    /// The method's place in the table of policies.
+    pub(crate) method: Option<usize>,
 }
 
 /// A choice.
@@ -34,10 +37,12 @@ pub(super) fn choose<'a>(
 ) -> Option<Choice<'a>> {
     let mut two = Two::default();
     for endpoint in endpoints {
-        if !endpoint.has_room() {
+        let Some(prospect) = endpoint.room_for(wish.method) else {
             continue;
-        }
+        };
         let avoided = wish.avoid.is_some_and(|mark| mark.is(endpoint));
+        // One that may not have the method is no good for it, whatever else speaks for it.
+        let avoided = avoided || prospect == Prospect::Absent;
         if !avoided && endpoint.breaker.claim_probe(wish.repeatable, now) {
             return Some(Choice {
                 endpoint,

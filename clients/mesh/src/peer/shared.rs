@@ -1,7 +1,9 @@
 //! What all replicas of a peer share.
 
 use super::connect::Connect;
+use super::contract::Contracts;
 use super::load::SEED;
+use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
     pub(super) connect: Arc<dyn Connect>,
+    /// The contracts that replicas serve.
+    pub(super) contracts: Contracts,
     /// Drives the connections, whatever runtime the calls come from.
     pub(super) runtime: Handle,
     epoch: Instant,
@@ -44,6 +48,7 @@ pub(super) struct Waiting<'a>(&'a Shared);
 impl Shared {
     pub(super) fn new(
         peer: Arc<str>,
+        policies: PolicyTable,
         tuning: Tuning,
         connect: Arc<dyn Connect>,
         runtime: Handle,
@@ -52,6 +57,7 @@ impl Shared {
             peer,
             tuning,
             connect,
+            contracts: Contracts::new(policies),
             runtime,
             epoch: Instant::now(),
             doubted: Notify::new(),

@@ -39,7 +39,8 @@ impl Handshake {
         };
         let domain = TrustDomain::parse(&settings.trust_domain)?;
         let credentials = Credentials::load(files, domain)?;
-        let open = [settings.health, settings.reflection].contains(&Access::Everyone);
+        let open =
+            [settings.health, settings.reflection, settings.contract].contains(&Access::Everyone);
         let tls = Tls {
             credentials,
             anonymous: if open {
