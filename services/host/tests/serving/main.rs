@@ -12,5 +12,7 @@ mod pki;
 mod reflection;
 mod rig;
 mod rotation;
+mod shop;
+mod skew;
 mod slow;
 mod tasks;
