@@ -11,6 +11,8 @@ mod judgement;
 mod kinds;
 pub mod messages;
 pub mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Malformed, Side, compare};
 pub use judgement::{ContractState, Skew};
