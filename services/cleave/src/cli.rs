@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::certs::Certs;
 use crate::up::UpArgs;
-use crate::{import, statement, up, verify};
+use crate::{certs, import, statement, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -31,6 +32,9 @@ enum Command {
     Statement(statement::StatementArgs),
     /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
     Verify(verify::VerifyArgs),
+    /// Make and change certificates for development.
+    #[command(subcommand)]
+    Certs(Certs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,9 +48,28 @@ enum Import {
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Print results as JSON, for programs.
+    /// How to print results: for people, or for programs.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+    /// The same as --output json.
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
+}
+
+/// Who reads the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+impl OutputArgs {
+    /// Whether programs read the results.
+    pub(crate) fn is_json(self) -> bool {
+        self.json || self.output == Format::Json
+    }
 }
 
 /// Runs the verb that was asked for, to its end.
@@ -69,6 +92,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
+        Some(Command::Certs(command)) => certs::certs(command),
         None => Box::pin(up::up(cli.up)).await,
     }
 }
