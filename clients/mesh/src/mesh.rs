@@ -41,7 +41,7 @@ enum Place {
 }
 
 /// What the mesh knows of its peers, for the admin port.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PeerState {
     /// The name by which the workload calls it.
     pub name: String,

@@ -25,4 +25,5 @@ pub use drain::{Drain, asked_by_system};
 pub use host::{Host, HostBuilder};
 pub use peers::mesh;
 pub use running::{Running, Stopped};
+pub use serve::{Listen, Listener};
 pub use task::{Job, Report, Session, StreamTask, Task};

@@ -121,6 +121,7 @@ impl Backoff {
             sleep_until(pressed).await;
         };
         tokio::select! {
+            biased;
             () = sleep_until(patient) => {}
             () = demanded => {}
             () = outdated => {}
