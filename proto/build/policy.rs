@@ -4,8 +4,10 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMes
 use std::fmt;
 use std::time::Duration;
 
-/// The option that carries a policy.
-const OPTION: &str = "cleave.mesh.v1.policy";
+/// The option that carries a method's policy.
+const POLICY: &str = "cleave.mesh.v1.policy";
+/// The option by which a service says how its methods are repeated.
+const RETRY: &str = "cleave.mesh.v1.retry";
 /// Attempts that a retry or hedging policy may ask for; gRFC A6 caps them at five.
 const ATTEMPTS: std::ops::RangeInclusive<i32> = 2..=5;
 /// Workloads that exist.
@@ -109,22 +111,21 @@ struct Check<'a> {
 impl Check<'_> {
     fn policy(&mut self, pool: &DescriptorPool) -> Option<Policy> {
         let options = self.method.options();
-        let option = pool
-            .get_extension_by_name(OPTION)
-            .filter(|extension| options.has_extension(extension))
-            .map(|extension| options.get_extension(&extension).into_owned());
-        let Some(Value::Message(policy)) = option else {
+        let Some(policy) = option(&options, pool, POLICY) else {
             self.fault(
                 "has no policy",
-                &format!("add `option ({OPTION}) = {{...}};` to the method"),
+                &format!("add `option ({POLICY}) = {{...}};` to the method"),
             );
             return None;
         };
         let idempotency = enum_name(&options, "idempotency_level").unwrap_or_default();
-        let retry = message(&policy, "retry").map(|retry| self.retry(&retry));
+        let own = message(&policy, "retry");
+        self.repeatable(own.is_some(), "retry", &idempotency);
+        let retry = own.or_else(|| self.service_retry(pool, &idempotency));
+        let retry = retry.and_then(|retry| self.retry(&retry));
         let hedging = message(&policy, "hedging").map(|hedging| self.hedging(&hedging));
         let on_unavailable = self.on_unavailable(&policy, &idempotency);
-        self.repeatable(retry.is_some(), hedging.is_some(), &idempotency);
+        self.repeatable(hedging.is_some(), "hedging", &idempotency);
         Some(Policy {
             path: format!(
                 "/{}/{}",
@@ -143,26 +144,32 @@ impl Check<'_> {
         })
     }
 
-    fn repeatable(&mut self, retry: bool, hedging: bool, idempotency: &str) {
-        if matches!(idempotency, "NO_SIDE_EFFECTS" | "IDEMPOTENT") {
-            return;
+    fn repeatable(&mut self, asked: bool, what: &str, idempotency: &str) {
+        if asked && !is_repeatable(idempotency) {
+            self.fault(
+                &format!("asks for {what}, but a second call may have a second effect"),
+                &format!(
+                    "set `option idempotency_level = NO_SIDE_EFFECTS;` or `IDEMPOTENT`, or drop `{what}`"
+                ),
+            );
         }
-        for (asked, what) in [(retry, "retry"), (hedging, "hedging")] {
-            if asked {
-                self.fault(
-                    &format!("asks for {what}, but a second call may have a second effect"),
-                    &format!(
-                        "set `option idempotency_level = NO_SIDE_EFFECTS;` or `IDEMPOTENT`, or drop `{what}`"
-                    ),
-                );
-            }
+    }
+
+    /// How the service says that methods like this one are repeated.
+    fn service_retry(&self, pool: &DescriptorPool, idempotency: &str) -> Option<DynamicMessage> {
+        if self.is_streaming() || !is_repeatable(idempotency) {
+            return None;
         }
+        option(&self.method.parent_service().options(), pool, RETRY)
+    }
+
+    fn is_streaming(&self) -> bool {
+        self.method.is_client_streaming() || self.method.is_server_streaming()
     }
 
     fn timeout(&mut self, policy: &DynamicMessage) -> Option<Duration> {
         let timeout = self.duration(policy, "timeout");
-        let streams = self.method.is_client_streaming() || self.method.is_server_streaming();
-        if timeout.is_none() && !streams {
+        if timeout.is_none() && !self.is_streaming() {
             self.fault(
                 "is unary and has no timeout",
                 "set `timeout`, such as `{seconds: 2}`",
@@ -171,7 +178,10 @@ impl Check<'_> {
         timeout
     }
 
-    fn retry(&mut self, retry: &DynamicMessage) -> Retry {
+    fn retry(&mut self, retry: &DynamicMessage) -> Option<Retry> {
+        if number(retry, "max_attempts") == 1 {
+            return None;
+        }
         let codes: Vec<String> = list(retry, "codes")
             .filter_map(|code| value_name(retry, "codes", &code))
             .filter_map(|name| name.strip_prefix("CODE_").map(str::to_owned))
@@ -201,13 +211,13 @@ impl Check<'_> {
             );
         }
         let max_attempts = self.attempts(retry);
-        Retry {
+        Some(Retry {
             max_attempts,
             codes,
             initial_backoff,
             max_backoff,
             multiplier_percent,
-        }
+        })
     }
 
     fn hedging(&mut self, hedging: &DynamicMessage) -> Hedging {
@@ -341,6 +351,19 @@ impl Check<'_> {
         .and_then(|location| location.span.first())
         .map_or(0, |line| line + 1)
     }
+}
+
+/// Whether a call that was made twice has no other effect than one.
+fn is_repeatable(idempotency: &str) -> bool {
+    matches!(idempotency, "NO_SIDE_EFFECTS" | "IDEMPOTENT")
+}
+
+/// An option that the contracts themselves define.
+fn option(options: &DynamicMessage, pool: &DescriptorPool, name: &str) -> Option<DynamicMessage> {
+    let extension = pool
+        .get_extension_by_name(name)
+        .filter(|extension| options.has_extension(extension))?;
+    options.get_extension(&extension).as_message().cloned()
 }
 
 fn message(parent: &DynamicMessage, field: &str) -> Option<DynamicMessage> {

@@ -26,19 +26,30 @@ const SOUND: &str = r"
       callers: ['operations', 'cleave']
     };";
 
-/// The contract of one service with one method, whose options are `options`.
-fn contract(method: &str, options: &str) -> String {
+/// What the service itself says, for methods that say nothing of their own.
+const SERVICE_RETRY: &str = "option (cleave.mesh.v1.retry) = {max_attempts: 5 codes: [CODE_UNAVAILABLE] initial_backoff: {nanos: 20000000} max_backoff: {seconds: 1}};";
+
+/// The contract of one service with one method, each with its options.
+fn contract(service: &str, method: &str, options: &str) -> String {
     format!(
         "syntax = \"proto3\";\npackage shop.v1;\nimport \"cleave/mesh/v1/policy.proto\";\n\
          message GetOrderRequest {{}}\nmessage GetOrderResponse {{}}\n\
-         service OrderService {{\n  rpc {method} {{{options}\n  }}\n}}\n"
+         service OrderService {{{service}\n  rpc {method} {{{options}\n  }}\n}}\n"
     )
 }
 
 const UNARY: &str = "GetOrder(GetOrderRequest) returns (GetOrderResponse)";
 
 fn read(method: &str, options: &str) -> Result<Vec<policy::Policy>, Vec<String>> {
-    let source = contract(method, options);
+    read_service("", method, options)
+}
+
+fn read_service(
+    service: &str,
+    method: &str,
+    options: &str,
+) -> Result<Vec<policy::Policy>, Vec<String>> {
+    let source = contract(service, method, options);
     let pool = compile(&[
         ("cleave/mesh/v1/policy.proto", OPTIONS),
         ("shop/v1/order.proto", &source),
@@ -78,6 +89,32 @@ fn given_a_sound_policy_then_it_is_read() {
     let retry = policy.retry.as_ref().expect("the retry policy");
     assert_eq!((retry.max_attempts, retry.multiplier_percent), (3, 200));
     assert_eq!(retry.codes, ["UNAVAILABLE"]);
+}
+
+/// The attempts that a method of these options is given in a service that says how its methods are repeated.
+fn attempts_in_service(method: &str, options: &str) -> Option<i32> {
+    let policies = read_service(SERVICE_RETRY, method, options).expect("a sound policy");
+    policies[0].retry.as_ref().map(|retry| retry.max_attempts)
+}
+
+#[test]
+fn given_a_service_wide_retry_then_methods_that_may_be_repeated_have_it_unless_they_say_otherwise()
+{
+    let (before, rest) = SOUND.split_once("retry: {").expect("a retry");
+    let (_, after) = rest.split_once("}}").expect("its end");
+    let silent = format!("{before}{after}");
+    let once = format!("{before}retry: {{max_attempts: 1}}{after}");
+    assert_eq!(attempts_in_service(UNARY, &silent), Some(5));
+    assert_eq!(attempts_in_service(UNARY, SOUND), Some(3));
+    assert_eq!(attempts_in_service(UNARY, &once), None);
+
+    let stream = "WatchOrder(GetOrderRequest) returns (stream GetOrderResponse)";
+    assert_eq!(attempts_in_service(stream, &silent), None);
+    let unrepeatable = silent
+        .replace("option idempotency_level = NO_SIDE_EFFECTS;", "")
+        .replace("ON_UNAVAILABLE_CACHE", "ON_UNAVAILABLE_REFUSE")
+        .replace("max_age: {seconds: 60}", "");
+    assert_eq!(attempts_in_service(UNARY, &unrepeatable), None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The attempts of one call, until one is answered or fails for good.
 
 use crate::attempt::Attempt;
+use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
 use crate::exchange::Tried;
@@ -20,6 +21,7 @@ use tonic::{Code, Status};
 
 /// However often the peer goes away before it sees a request, it is not sent more often than this.
 const MAX_UNSEEN: u32 = 16;
+
 /// What follows a failure.
 enum Next {
     /// Another attempt after so long.
@@ -52,6 +54,7 @@ impl Call {
             self.stamp_attempt(replay.headers_mut(), self.retries.made());
             let wish = Wish {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
+                patient: self.is_patient(),
                 avoid: avoid.as_ref(),
                 method: self.index,
             };
@@ -100,6 +103,11 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// Whether nothing can stand in for the answer.
+    pub(crate) fn is_patient(&self) -> bool {
+        !self.slot.as_ref().is_some_and(Slot::is_filled)
     }
 
     /// Adds what differs from attempt to attempt.

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -79,13 +80,21 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The last answer, while it is young enough.
-    pub(crate) fn read(&self) -> Option<http::Response<Body>> {
+    /// Whether it holds an answer that is young enough.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.entry().is_some()
+    }
+
+    /// The last answer, while it is young enough, and its age.
+    fn entry(&self) -> Option<(Entry, Duration)> {
         let entry = self.cache.0.get(&self.key)?;
         let age = entry.at.elapsed();
-        if age > self.max_age {
-            return None;
-        }
+        (age <= self.max_age).then_some((entry, age))
+    }
+
+    /// The last answer, while it is young enough.
+    pub(crate) fn read(&self) -> Option<http::Response<Body>> {
+        let (entry, age) = self.entry()?;
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         let frames = [Frame::data(entry.body), Frame::trailers(trailers)].map(Ok::<_, Status>);

@@ -15,6 +15,12 @@ pub enum Cause {
     /// No connection could be made.
     #[error("no connection to the peer could be made")]
     Unreachable,
+    /// No connection could be made: what answers is not the peer, or cannot prove it.
+    #[error("what answers did not prove to be the peer")]
+    PeerUntrusted,
+    /// No connection could be made: the peer does not believe the caller's certificate.
+    #[error("the peer does not believe the caller's certificate")]
+    IdentityRefused,
     /// The failures of every replica had added up; the call was made all the same, and failed.
     #[error("every replica of the peer was ejected")]
     Ejected,
@@ -52,10 +58,12 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Refused,
         Self::NoEndpoint,
         Self::Unreachable,
+        Self::PeerUntrusted,
+        Self::IdentityRefused,
         Self::Ejected,
         Self::DeadlineBeforeSend,
         Self::DeadlineOnWire,
@@ -76,6 +84,8 @@ impl Cause {
             Self::Refused => "refused",
             Self::NoEndpoint => "no_endpoint",
             Self::Unreachable => "unreachable",
+            Self::PeerUntrusted => "peer_untrusted",
+            Self::IdentityRefused => "identity_refused",
             Self::Ejected => "ejected",
             Self::DeadlineBeforeSend => "deadline_before_send",
             Self::DeadlineOnWire => "deadline_on_wire",

@@ -145,6 +145,7 @@ async fn accept(
     tokio::pin!(until_stopped);
     loop {
         let stream = tokio::select! {
+            biased;
             () = &mut until_stopped => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,

@@ -78,14 +78,20 @@ impl Call {
                         continue;
                     }
                     self.stamp_attempt(replay.headers_mut(), made);
-                    let wish = Wish { repeatable: true, avoid: avoid.as_ref(), method: self.index };
-                    let ticket = match self.route.peer.take(wish, self.deadline).await {
-                        Ok(ticket) => ticket,
-                        Err(status) if out.is_empty() => return Err(status),
-                        Err(_) => {
-                            next = None;
-                            continue;
-                        }
+                    let wish = Wish {
+                        repeatable: true,
+                        patient: out.is_empty() && self.is_patient(),
+                        avoid: avoid.as_ref(),
+                        method: self.index,
+                    };
+                    // A copy does not wait for room: meanwhile nobody would hear the answer to the first.
+                    let ticket = if out.is_empty() {
+                        self.route.peer.take(wish, self.deadline).await?
+                    } else if let Some(ticket) = self.route.peer.try_take(wish, self.deadline) {
+                        ticket
+                    } else {
+                        next = None;
+                        continue;
                     };
                     avoid = Some(ticket.mark());
                     sent.store(true, Ordering::Relaxed);

@@ -4,9 +4,10 @@ use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::call::{Route, run};
 use crate::metrics::PeerMetrics;
-use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Tcp};
+use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Ways};
 use crate::policy::PolicyTable;
 use crate::retry::Throttle;
+use crate::tls::Credentials;
 use crate::tuning::Tuning;
 use futures::future::BoxFuture;
 use http::HeaderValue;
@@ -30,7 +31,7 @@ pub struct MeshBuilder {
     caller: Option<String>,
     peers: Vec<(String, Place)>,
     tuning: Tuning,
-    connect: Arc<dyn Connect>,
+    ways: Ways,
 }
 
 /// Where a peer is, as it was configured.
@@ -40,7 +41,7 @@ enum Place {
 }
 
 /// What the mesh knows of its peers, for the admin port.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PeerState {
     /// The name by which the workload calls it.
     pub name: String,
@@ -70,7 +71,7 @@ impl Mesh {
             caller: None,
             peers: Vec::new(),
             tuning: Tuning::default(),
-            connect: Arc::new(Tcp),
+            ways: Ways::default(),
         }
     }
 
@@ -110,8 +111,9 @@ impl MeshBuilder {
         self
     }
 
-    /// A peer and its addresses: `http://HOST:PORT`, several with commas, or `dns:///NAME:PORT`, which is
-    /// looked up again and again.
+    /// A peer and its addresses: `https://HOST:PORT`, several with commas, or `dns:///NAME:PORT`, which is
+    /// looked up again and again. Over `https` the peer must prove to be the workload of this name;
+    /// `http` is plaintext, for loopback. Without a scheme it is TLS when there are credentials.
     #[must_use]
     pub fn peer(mut self, name: &str, addresses: &str) -> Self {
         let place = Place::Addresses(addresses.to_owned());
@@ -127,10 +129,24 @@ impl MeshBuilder {
         self
     }
 
-    /// Another way to connect than plain TCP.
+    /// Another way to open streams of bytes than TCP.
     #[must_use]
     pub fn connect(mut self, connect: Arc<dyn Connect>) -> Self {
-        self.connect = connect;
+        self.ways.connect = Some(connect);
+        self
+    }
+
+    /// Who the workload is and whom it believes. Whoever loaded them follows their files.
+    #[must_use]
+    pub fn credentials(mut self, credentials: impl Into<Option<Credentials>>) -> Self {
+        self.ways.credentials = credentials.into();
+        self
+    }
+
+    /// Whether plaintext may leave this machine; it may not unless this says so.
+    #[must_use]
+    pub const fn allow_plaintext(mut self, allowed: bool) -> Self {
+        self.ways.allow_plaintext = allowed;
         self
     }
 
@@ -145,7 +161,7 @@ impl MeshBuilder {
     /// connections.
     ///
     /// # Errors
-    /// When an address cannot be used.
+    /// When an address cannot be used, or not with these credentials.
     pub fn build(self) -> Result<Mesh, MeshError> {
         let caller = self
             .caller
@@ -157,13 +173,8 @@ impl MeshBuilder {
                 Place::Resolver(resolver) => Target::Resolved(resolver, None),
             };
             let shared_name = Arc::from(name.as_str());
-            let peer = Peer::new(
-                &shared_name,
-                target,
-                self.policies,
-                &self.tuning,
-                &self.connect,
-            );
+            let way = self.ways.to(&shared_name, &target)?;
+            let peer = Peer::new(&shared_name, target, self.policies, &self.tuning, way);
             let route = Route {
                 metrics: PeerMetrics::new(self.policies, &shared_name),
                 peer: Arc::new(peer),

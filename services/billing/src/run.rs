@@ -16,7 +16,7 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running};
 use cleave_kernel::{SharedClock, SystemClock};
-use cleave_mesh::Mesh;
+use cleave_mesh::tls::Credentials;
 use cleave_storage::{Database, migrate as migrations};
 use operations_client::OperationsClient;
 use std::sync::Arc;
@@ -94,7 +94,9 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         heartbeat: settings.watch.heartbeat,
         drain: drain.clone(),
     };
+    let credentials = settings.host.tls.credentials().context("host.tls")?;
     let mut host = Host::builder(Billing::NAME, &settings.host)
+        .credentials(credentials.clone())
         .policies(cleave_contracts::POLICIES)
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain)
@@ -125,7 +127,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
             async move { Ok(database.ping().await?) }
         })
         .on_stopped("store", async move { Ok(store.close().await?) });
-    if let Some(operations) = operations(&settings)? {
+    if let Some(operations) = operations(&settings, credentials.as_ref())? {
         let rater = Rater::new(app, operations);
         let period = settings.rating.retry_period;
         host = host
@@ -139,13 +141,16 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
 }
 
 /// Operations as the tasks call it, unless this process takes in no delivery.
-fn operations(settings: &Settings) -> anyhow::Result<Option<Operations>> {
+fn operations(
+    settings: &Settings,
+    credentials: Option<&Credentials>,
+) -> anyhow::Result<Option<Operations>> {
     let address = settings.peers.operations.as_str();
     if address.is_empty() {
         return Ok(None);
     }
-    let mesh = Mesh::builder(cleave_contracts::POLICIES)
-        .caller(Billing::NAME)
+    let policies = cleave_contracts::POLICIES;
+    let mesh = cleave_host::mesh(Billing::NAME, policies, &settings.host, credentials)
         .peer(operations_client::PEER, address)
         .build()
         .context("Operations (peers.operations) cannot be called")?;

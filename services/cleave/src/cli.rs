@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::certs::Certs;
 use crate::up::UpArgs;
-use crate::{import, statement, up, verify};
+use crate::{certs, import, statement, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -31,12 +32,15 @@ enum Command {
     Statement(statement::StatementArgs),
     /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
     Verify(verify::VerifyArgs),
+    /// Make and change certificates for development.
+    #[command(subcommand)]
+    Certs(Certs),
 }
 
 #[derive(Debug, Subcommand)]
 enum Import {
     /// Bring in a network's delivery report: a CSV file, and a map that says what its columns mean.
-    Delivery(import::DeliveryArgs),
+    Delivery(Box<import::DeliveryArgs>),
     /// Print a map that explains every key, to be edited.
     Example,
 }
@@ -44,9 +48,28 @@ enum Import {
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Print results as JSON, for programs.
+    /// How to print results: for people, or for programs.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+    /// The same as --output json.
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
+}
+
+/// Who reads the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+impl OutputArgs {
+    /// Whether programs read the results.
+    pub(crate) fn is_json(self) -> bool {
+        self.json || self.output == Format::Json
+    }
 }
 
 /// Runs the verb that was asked for, to its end.
@@ -62,13 +85,14 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Some(Command::Up(args)) => Box::pin(up::up(args)).await,
-        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(args)).await,
+        Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(*args)).await,
         Some(Command::Import(Import::Example)) => {
             print!("{}", import::EXAMPLE_MAP);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
+        Some(Command::Certs(command)) => certs::certs(command),
         None => Box::pin(up::up(cli.up)).await,
     }
 }

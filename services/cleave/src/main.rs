@@ -3,6 +3,7 @@
 // Both services start inside one future here; optimized builds compute the layout of all of it.
 #![recursion_limit = "256"]
 
+mod certs;
 mod cli;
 mod ensure;
 mod import;

@@ -37,6 +37,27 @@ pub(crate) fn amount(micros: i64) -> String {
     format!("{sign}{units}.{}", &decimals[..shown])
 }
 
+/// A second since the epoch, as people write it.
+pub(crate) fn instant(second: i64) -> String {
+    jiff::Timestamp::from_second(second).map_or_else(
+        |_| "never".to_owned(),
+        |instant| instant.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    )
+}
+
+/// A number of seconds in the largest unit that says enough.
+pub(crate) fn span(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.unsigned_abs();
+    let (number, unit) = match seconds {
+        0..=119 => (seconds, "s"),
+        120..=7_199 => (seconds / 60, "min"),
+        7_200..=172_799 => (seconds / 3_600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{sign}{number} {unit}")
+}
+
 /// A progress bar on a terminal; nothing elsewhere.
 pub(crate) fn progress(what: &'static str, total: u64) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
@@ -54,6 +75,15 @@ pub(crate) fn progress(what: &'static str, total: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_say_enough_and_no_more() {
+        let shown = [0, 119, 120, 7_200, 172_799, 172_800, -60].map(span);
+        assert_eq!(
+            shown,
+            ["0 s", "119 s", "2 min", "2 h", "47 h", "2 d", "-60 s"]
+        );
+    }
 
     #[test]
     fn amounts_show_every_micro_and_no_more() {

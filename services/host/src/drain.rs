@@ -94,6 +94,7 @@ pub async fn asked_by_system() {
         match signal(SignalKind::terminate()) {
             Ok(mut terminate) => {
                 tokio::select! {
+                    biased;
                     _ = terminate.recv() => {}
                     _ = tokio::signal::ctrl_c() => {}
                 }

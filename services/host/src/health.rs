@@ -10,8 +10,11 @@ use pb::health_check_response::ServingStatus;
 use pb::health_server::Health;
 use pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::watch;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tonic::{Request, Response, Status};
 
 #[allow(
@@ -32,15 +35,22 @@ pub(crate) mod pb {
 /// Whether the server serves. Clones are the same object.
 #[derive(Debug, Clone)]
 pub(crate) struct Readiness {
-    serving: Arc<watch::Sender<bool>>,
+    serving: Arc<Serving>,
     drain: Drain,
+}
+
+/// Wakes those who wait in the order in which they came, so that a simulation can be run again.
+#[derive(Debug, Default)]
+struct Serving {
+    now: AtomicBool,
+    changed: Notify,
 }
 
 impl Readiness {
     /// Not ready.
     pub(crate) fn new(drain: Drain) -> Self {
         Self {
-            serving: Arc::new(watch::Sender::new(false)),
+            serving: Arc::default(),
             drain,
         }
     }
@@ -48,20 +58,37 @@ impl Readiness {
     /// Sets what the probes found; once the end has begun, nothing is ready any more.
     pub(crate) fn set(&self, ready: bool) {
         let ready = ready && !self.drain.has_begun();
-        self.serving
-            .send_if_modified(|now| std::mem::replace(now, ready) != ready);
+        if self.serving.now.swap(ready, Ordering::SeqCst) != ready {
+            self.serving.changed.notify_waiters();
+        }
     }
 
     /// Whether calls are welcome.
     pub(crate) fn is_ready(&self) -> bool {
-        *self.serving.borrow() && !self.drain.has_begun()
+        self.probed() && !self.drain.has_begun()
     }
 
     /// Waits until calls are welcome.
     pub(crate) async fn ready(&self) {
-        let mut changes = self.serving.subscribe();
-        // The sender lives as long as `self`.
-        let _ = changes.wait_for(|ready| *ready).await;
+        loop {
+            let mut change = pin!(self.change());
+            // From here on no change is missed.
+            change.as_mut().enable();
+            if self.probed() {
+                return;
+            }
+            change.await;
+        }
+    }
+
+    /// What the probes last found.
+    fn probed(&self) -> bool {
+        self.serving.now.load(Ordering::SeqCst)
+    }
+
+    /// The next change of that.
+    fn change(&self) -> Notified<'_> {
+        self.serving.changed.notified()
     }
 }
 
@@ -132,8 +159,8 @@ impl Health for HealthService {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let known = self.names.contains(&request.into_inner().service);
         let follower = Follower {
-            changes: known.then(|| self.readiness.serving.subscribe()),
-            drain: self.readiness.drain.clone(),
+            known,
+            readiness: self.readiness.clone(),
             told: None,
             over: false,
         };
@@ -147,10 +174,10 @@ impl Health for HealthService {
 
 /// Who watches one service.
 struct Follower {
-    /// Absent when there is no such service. The services of a server are fixed, so that never changes;
-    /// the call stays open all the same, as the protocol asks.
-    changes: Option<watch::Receiver<bool>>,
-    drain: Drain,
+    /// Whether there is such a service. The services of a server are fixed, so that never changes; the call
+    /// stays open all the same, as the protocol asks.
+    known: bool,
+    readiness: Readiness,
     told: Option<ServingStatus>,
     over: bool,
 }
@@ -162,31 +189,27 @@ impl Follower {
         if self.over {
             return None;
         }
+        let drain = &self.readiness.drain;
         loop {
-            let closing = self.drain.token().is_cancelled();
-            let now = match &mut self.changes {
-                None => ServingStatus::ServiceUnknown,
-                Some(changes) => status(*changes.borrow_and_update() && !closing),
+            let mut change = pin!(self.readiness.change());
+            change.as_mut().enable();
+            let closing = drain.token().is_cancelled();
+            let now = match self.known {
+                false => ServingStatus::ServiceUnknown,
+                true => status(self.readiness.probed() && !closing),
             };
             if self.told.replace(now) != Some(now) {
                 return Some(Ok(answer(now)));
             }
             if closing {
                 self.over = true;
-                return Some(Err(self.drain.status()));
+                return Some(Err(drain.status()));
             }
             tokio::select! {
-                () = changed(&mut self.changes) => {}
-                () = self.drain.token().cancelled() => {}
+                biased;
+                () = change => {}
+                () = drain.token().cancelled() => {}
             }
         }
-    }
-}
-
-async fn changed(changes: &mut Option<watch::Receiver<bool>>) {
-    match changes {
-        // The sender lives as long as the service.
-        Some(changes) => drop(changes.changed().await),
-        None => std::future::pending().await,
     }
 }

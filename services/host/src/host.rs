@@ -9,16 +9,17 @@ use crate::health::{HealthService, Readiness};
 use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
-use crate::serve::{Handshake, Slots, Stack, Workers, accept};
+use crate::serve::{Handshake, Listen, Network, Port, Slots, Stack, Workers, accept};
 use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
 use cleave_mesh::policy::PolicyTable;
+use cleave_mesh::tls::Credentials;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::thread::JoinHandle;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
@@ -34,8 +35,10 @@ pub struct Host;
 pub struct HostBuilder {
     name: Arc<str>,
     settings: HostSettings,
+    network: Network,
     policies: PolicyTable,
     drain: Drain,
+    credentials: Option<Credentials>,
     routes: RoutesBuilder,
     names: Vec<String>,
     descriptors: Vec<&'static [u8]>,
@@ -60,8 +63,10 @@ impl Host {
         HostBuilder {
             name: Arc::from(name),
             settings: settings.clone(),
+            network: Network::default(),
             policies: NO_POLICIES,
             drain: Drain::new(),
+            credentials: None,
             routes: RoutesBuilder::default(),
             names: Vec::new(),
             descriptors: Vec::new(),
@@ -74,6 +79,13 @@ impl Host {
 }
 
 impl HostBuilder {
+    /// Another network than the machine's TCP, for both ports.
+    #[must_use]
+    pub fn network(mut self, network: Arc<dyn Listen>) -> Self {
+        self.network = Network::Other(network);
+        self
+    }
+
     /// The policies of the contracts: deadlines and metrics go by them, and callers are told what their methods
     /// look like.
     #[must_use]
@@ -93,6 +105,14 @@ impl HostBuilder {
     #[must_use]
     pub fn drain(mut self, drain: Drain) -> Self {
         self.drain = drain;
+        self
+    }
+
+    /// The credentials of [`TlsSettings::credentials`](crate::config::TlsSettings::credentials), when the
+    /// service's own calls stand on them too. Otherwise the host reads them itself.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Option<Credentials>) -> Self {
+        self.credentials = credentials;
         self
     }
 
@@ -167,18 +187,20 @@ impl HostBuilder {
         anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
         telemetry::metrics();
 
-        let handshake = Handshake::new(&self.settings.tls).context("host.tls")?;
-        let listener = bind(self.settings.listen_addr(), "host.listen").await?;
-        let admin = bind(self.settings.admin_addr(), "host.admin").await?;
-        let (listen, admin_addr) = (listener.local_addr()?, admin.local_addr()?);
+        let credentials = match self.credentials.take() {
+            None => self.settings.tls.credentials().context("host.tls")?,
+            given => given,
+        };
+        let handshake = Handshake::new(&self.settings.tls, credentials).context("host.tls")?;
+        let port = bind(&self.network, self.settings.listen_addr(), "host.listen").await?;
+        let admin = bind(&self.network, self.settings.admin_addr(), "host.admin").await?;
+        let (listen, admin_addr) = (port.local_addr()?, admin.local_addr()?);
 
         let readiness = Readiness::new(self.drain.clone());
         let stack = self.stack(&readiness)?;
-        let count = self.settings.workers;
-        let (workers, threads) = Workers::start(&self.name, count, &handshake, &stack, &self.drain)
-            .context("the threads that serve calls could not be started")?;
+        let (workers, threads) = self.workers(&handshake, &stack)?;
         let slots = Slots::new(&self.name, self.settings.max_connections);
-        let accepting = accept(listener, workers.clone(), slots, self.drain.clone());
+        let accepting = accept(port, workers.clone(), slots, self.drain.clone());
         let accepting = tokio::spawn(accepting);
         self.follow_credentials(&handshake);
 
@@ -237,6 +259,20 @@ impl HostBuilder {
         }))
     }
 
+    /// Those who serve calls: on threads of their own where the network allows it.
+    fn workers(
+        &self,
+        handshake: &Handshake,
+        stack: &Stack,
+    ) -> anyhow::Result<(Workers, Vec<JoinHandle<()>>)> {
+        if !self.network.has_threads() {
+            return Ok((Workers::here(handshake, stack, &self.drain), Vec::new()));
+        }
+        let count = self.settings.workers;
+        Workers::start(&self.name, count, handshake, stack, &self.drain)
+            .context("the threads that serve calls could not be started")
+    }
+
     /// Reads changed credentials until the end.
     fn follow_credentials(&self, handshake: &Handshake) {
         if let Some(credentials) = handshake.credentials() {
@@ -272,9 +308,10 @@ impl HostBuilder {
     }
 }
 
-async fn bind(address: Option<SocketAddr>, key: &str) -> anyhow::Result<TcpListener> {
+async fn bind(network: &Network, address: Option<SocketAddr>, key: &str) -> anyhow::Result<Port> {
     let address = address.with_context(|| format!("{key} is not an address"))?;
-    TcpListener::bind(address)
+    network
+        .listen(address)
         .await
         .with_context(|| format!("cannot listen on {address} ({key}); is another process there?"))
 }

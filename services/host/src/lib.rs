@@ -13,6 +13,7 @@ mod drain;
 mod health;
 mod host;
 mod meter;
+mod peers;
 mod probe;
 mod reflection;
 mod running;
@@ -23,5 +24,7 @@ pub mod telemetry;
 
 pub use drain::{Drain, asked_by_system};
 pub use host::{Host, HostBuilder};
+pub use peers::mesh;
 pub use running::{Running, Stopped};
+pub use serve::{Listen, Listener};
 pub use task::{Job, Report, Session, StreamTask, Task};

@@ -78,6 +78,7 @@ impl Probes {
     pub(crate) async fn watch(self, readiness: Readiness, drain: Drain, period: Duration) {
         loop {
             let ready = tokio::select! {
+                biased;
                 ready = self.run() => ready,
                 () = drain.begun() => break,
             };
@@ -88,6 +89,7 @@ impl Probes {
                 period.min(EAGER_PERIOD)
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait) => {}
                 () = drain.begun() => break,
             }

@@ -9,9 +9,10 @@ use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle as Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What the threads get to end once everything on them was dropped.
 const JOIN_GRACE: Duration = Duration::from_secs(1);
@@ -132,11 +133,7 @@ impl Parts {
         self.workers.release();
         self.drain.kill();
         let threads = std::mem::take(&mut self.threads);
-        let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().all(|thread| thread.join().is_ok())
-        });
-        // A handler that blocks its thread must not hold up the end either.
-        let joined = matches!(tokio::time::timeout(JOIN_GRACE, joined).await, Ok(Ok(true)));
+        let joined = threads.is_empty() || join(threads).await;
         self.admin.abort();
         let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(service.name = &*self.name, clean, elapsed_ms, "stopped");
@@ -162,4 +159,13 @@ impl Parts {
             }
         }
     }
+}
+
+/// Waits for the threads; whether all came to their end. A handler that blocks its thread must not hold up
+/// the end of the service either.
+async fn join(threads: Vec<Thread<()>>) -> bool {
+    let joined = tokio::task::spawn_blocking(move || {
+        threads.into_iter().all(|thread| thread.join().is_ok())
+    });
+    matches!(tokio::time::timeout(JOIN_GRACE, joined).await, Ok(Ok(true)))
 }

@@ -17,7 +17,7 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running};
 use cleave_kernel::{SharedClock, SystemClock};
-use cleave_mesh::Mesh;
+use cleave_mesh::tls::Credentials;
 use cleave_storage::{Database, migrate as migrations};
 use operations_store::Store;
 
@@ -98,7 +98,9 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         heartbeat: settings.watch.heartbeat,
         drain: drain.clone(),
     };
+    let credentials = settings.host.tls.credentials().context("host.tls")?;
     let host = Host::builder(Operations::NAME, &settings.host)
+        .credentials(credentials.clone())
         .policies(cleave_contracts::POLICIES)
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain);
@@ -106,7 +108,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
     let host = with_services(host, &app, &watching).service(DeliveryServiceServer::new(
         Delivery::new(app.clone(), intake.clone(), watching),
     ));
-    let host = with_tasks(host, &app, &settings)?;
+    let host = with_tasks(host, &app, &settings, credentials.as_ref())?;
     let probed = database.clone();
     host.readiness("database", move || {
         let database = probed.clone();
@@ -136,12 +138,17 @@ fn with_services(host: HostBuilder, app: &App, watching: &Watching) -> HostBuild
 }
 
 /// Does what nobody asks for. Billing is called from here only; without an address of it nothing is.
-fn with_tasks(host: HostBuilder, app: &App, settings: &Settings) -> anyhow::Result<HostBuilder> {
+fn with_tasks(
+    host: HostBuilder,
+    app: &App,
+    settings: &Settings,
+    credentials: Option<&Credentials>,
+) -> anyhow::Result<HostBuilder> {
     if settings.peers.billing.is_empty() {
         return Ok(host);
     }
-    let mesh = Mesh::builder(cleave_contracts::POLICIES)
-        .caller(Operations::NAME)
+    let policies = cleave_contracts::POLICIES;
+    let mesh = cleave_host::mesh(Operations::NAME, policies, &settings.host, credentials)
         .peer(billing_client::PEER, &settings.peers.billing)
         .build()
         .context("the address of Billing (peers.billing) cannot be used")?;

@@ -1,11 +1,13 @@
-//! A connected database: one pool on PostgreSQL and MySQL; on SQLite one writer and several readers, because
-//! it has one write lock and a writer that queues for it in our pool waits fairly and without polling.
+//! A connected database: the same lanes for reading and writing on PostgreSQL and MySQL; on SQLite one writer and
+//! several readers, because it has one write lock and a writer that queues for it here waits fairly and without
+//! polling.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::connect::{mysql, postgres, sqlite};
+use crate::lane::{Cutter, Lanes};
 use crate::{DatabaseOptions, Engine, StorageError};
 
 /// A handle on the database; clones share the pools.
@@ -17,31 +19,48 @@ pub struct Database {
 struct Inner {
     engine: Engine,
     url: String,
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writers: Arc<Lanes>,
+    readers: Arc<Lanes>,
+    control: DatabaseConnection,
 }
 
 impl Database {
-    /// Connects to `url` and refuses a database on which the stores would not keep their word.
+    /// Connects to `url` and refuses a database on which the stores would not keep their word. What is cut off
+    /// later is cut off by the current runtime.
     pub async fn connect(url: &str, options: &DatabaseOptions) -> Result<Self, StorageError> {
         let engine = Engine::of_url(url)?;
-        let (writer, reader) = match engine {
-            Engine::Sqlite => sqlite::connect(url, options).await?,
+        let patience = options.acquire_timeout;
+        let (writers, readers, control) = match engine {
+            Engine::Sqlite => {
+                let connected = sqlite::connect(url, options).await?;
+                (
+                    vec![connected.writer],
+                    Some(connected.readers),
+                    connected.control,
+                )
+            }
             Engine::Postgres => {
-                let pool = postgres::connect(url, options).await?;
-                (pool.clone(), pool)
+                let control = postgres::connect(url, options).await?;
+                (postgres::lanes(url, options).await?, None, control)
             }
             Engine::MySql => {
-                let pool = mysql::connect(url, options).await?;
-                (pool.clone(), pool)
+                let control = mysql::connect(url, options).await?;
+                (mysql::lanes(url, options).await?, None, control)
             }
+        };
+        let cutter = Cutter::new(engine, control.clone());
+        let writers = Lanes::new(writers, patience, cutter.clone());
+        let readers = match readers {
+            Some(readers) => Lanes::new(readers, patience, cutter),
+            None => Arc::clone(&writers),
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 url: url.to_owned(),
-                writer,
-                reader,
+                writers,
+                readers,
+                control,
             }),
         })
     }
@@ -51,9 +70,11 @@ impl Database {
         self.inner.engine
     }
 
-    /// The connection for reads outside a transaction. On SQLite it refuses writes.
+    /// A connection for what belongs to no call: probes, polls, an operator's questions. It is one of few, and
+    /// nothing ends what runs there when whoever asked has gone; calls use [`Database::read`]. On SQLite it
+    /// refuses writes.
     pub fn reader(&self) -> &DatabaseConnection {
-        &self.inner.reader
+        &self.inner.control
     }
 
     /// Asks the database for a sign of life.
@@ -64,13 +85,18 @@ impl Database {
 
     /// Waits for connections in use to come back and closes them all. Later calls answer `Unavailable`.
     pub async fn close(&self) -> Result<(), StorageError> {
-        self.inner.reader.close_by_ref().await?;
-        self.inner.writer.close_by_ref().await?;
+        self.inner.readers.close().await?;
+        self.inner.writers.close().await?;
+        self.inner.control.close_by_ref().await?;
         Ok(())
     }
 
-    pub(crate) fn writer(&self) -> &DatabaseConnection {
-        &self.inner.writer
+    pub(crate) fn writers(&self) -> &Arc<Lanes> {
+        &self.inner.writers
+    }
+
+    pub(crate) fn readers(&self) -> &Arc<Lanes> {
+        &self.inner.readers
     }
 
     pub(crate) fn url(&self) -> &str {

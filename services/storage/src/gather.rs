@@ -24,6 +24,21 @@ pub enum GatherError {
     Lost,
 }
 
+/// What becomes of a batch whose answers nobody wants any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unwanted {
+    /// It is finished: whoever asks again finds its effects. What bounds it is its own time limit.
+    Finished,
+    /// It is dropped.
+    Dropped,
+}
+
+#[derive(Clone, Copy)]
+struct Limits {
+    batch_max: usize,
+    unwanted: Unwanted,
+}
+
 type Waiting<Req, Resp> = (Req, oneshot::Sender<Resp>);
 
 /// Takes single requests and runs them in batches, one batch at a time. Clones share the queue; requests may
@@ -53,7 +68,24 @@ where
         Self::spawn_on(&Handle::current(), name, bound, batch_max, run)
     }
 
-    /// The same on the runtime of `handle`.
+    /// The same for requests without effect: a batch is dropped, and what it does in the database with it, once
+    /// nobody waits for any of its answers.
+    ///
+    /// # Panics
+    /// As [`Gatherer::spawn`].
+    pub fn spawn_reads<F, Fut>(name: &'static str, bound: usize, batch_max: usize, run: F) -> Self
+    where
+        F: FnMut(Vec<Req>) -> Fut + Send + 'static,
+        Fut: Future<Output = Vec<Resp>> + Send + 'static,
+    {
+        let limits = Limits {
+            batch_max,
+            unwanted: Unwanted::Dropped,
+        };
+        Self::start(&Handle::current(), name, bound, limits, run)
+    }
+
+    /// The same as [`Gatherer::spawn`], on the runtime of `handle`.
     pub fn spawn_on<F, Fut>(
         handle: &Handle,
         name: &'static str,
@@ -65,11 +97,32 @@ where
         F: FnMut(Vec<Req>) -> Fut + Send + 'static,
         Fut: Future<Output = Vec<Resp>> + Send + 'static,
     {
-        assert!(batch_max > 0, "a batch of {name} must hold a request");
+        let limits = Limits {
+            batch_max,
+            unwanted: Unwanted::Finished,
+        };
+        Self::start(handle, name, bound, limits, run)
+    }
+
+    fn start<F, Fut>(
+        handle: &Handle,
+        name: &'static str,
+        bound: usize,
+        limits: Limits,
+        run: F,
+    ) -> Self
+    where
+        F: FnMut(Vec<Req>) -> Fut + Send + 'static,
+        Fut: Future<Output = Vec<Resp>> + Send + 'static,
+    {
+        assert!(
+            limits.batch_max > 0,
+            "a batch of {name} must hold a request"
+        );
         let (queue, requests) = mpsc::channel(bound);
         let closing = watch::Sender::new(false);
         let closed = closing.subscribe();
-        handle.spawn(gather(name, requests, closed, batch_max, run));
+        handle.spawn(gather(name, requests, closed, limits, run));
         Self {
             name,
             queue,
@@ -126,7 +179,7 @@ async fn gather<Req, Resp, F, Fut>(
     name: &'static str,
     mut requests: mpsc::Receiver<Waiting<Req, Resp>>,
     mut closing: watch::Receiver<bool>,
-    batch_max: usize,
+    limits: Limits,
     mut run: F,
 ) where
     F: FnMut(Vec<Req>) -> Fut,
@@ -137,7 +190,7 @@ async fn gather<Req, Resp, F, Fut>(
     loop {
         tokio::select! {
             biased;
-            taken = requests.recv_many(&mut waiting, batch_max) => {
+            taken = requests.recv_many(&mut waiting, limits.batch_max) => {
                 if taken == 0 {
                     return;
                 }
@@ -149,7 +202,7 @@ async fn gather<Req, Resp, F, Fut>(
                 continue;
             }
         }
-        run_batch(name, &mut waiting, &mut run).await;
+        run_batch(name, &mut waiting, limits.unwanted, &mut run).await;
     }
 }
 
@@ -157,12 +210,13 @@ async fn gather<Req, Resp, F, Fut>(
 async fn run_batch<Req, Resp, F, Fut>(
     name: &'static str,
     waiting: &mut Vec<Waiting<Req, Resp>>,
+    unwanted: Unwanted,
     run: &mut F,
 ) where
     F: FnMut(Vec<Req>) -> Fut,
     Fut: Future<Output = Vec<Resp>>,
 {
-    let (requests, answers): (Vec<Req>, Vec<_>) = waiting
+    let (requests, mut answers): (Vec<Req>, Vec<_>) = waiting
         .drain(..)
         .filter(|(_, answer)| !answer.is_closed())
         .unzip();
@@ -174,7 +228,12 @@ async fn run_batch<Req, Resp, F, Fut>(
         .record(u32::try_from(count).unwrap_or(u32::MAX));
     // A batch that panics takes its own requests down (their answers are dropped), not the later ones.
     let batch = AssertUnwindSafe(async { run(requests).await });
-    match batch.catch_unwind().await {
+    let done = tokio::select! {
+        biased;
+        done = batch.catch_unwind() => done,
+        () = nobody_waits(&mut answers), if unwanted == Unwanted::Dropped => return,
+    };
+    match done {
         Ok(responses) if responses.len() == count => {
             for (answer, response) in answers.into_iter().zip(responses) {
                 // Whoever gave up waiting does not want it.
@@ -192,5 +251,12 @@ async fn run_batch<Req, Resp, F, Fut>(
             gather.requests = count,
             "a batch panicked"
         ),
+    }
+}
+
+/// Returns once everybody who waited has given up. One is watched at a time, so this costs a batch next to nothing.
+async fn nobody_waits<Resp>(answers: &mut [oneshot::Sender<Resp>]) {
+    for answer in answers {
+        answer.closed().await;
     }
 }

@@ -92,7 +92,11 @@ pub async fn remember(
     at: Timestamp,
     outcomes: &[Remembered],
 ) -> Result<(), StorageError> {
-    let rows = outcomes.iter().map(|kept| {
+    // In the order of the ids: of two replicas that got the same two requests the other way around, one waits for the
+    // other, instead of each for the other.
+    let mut outcomes: Vec<_> = outcomes.iter().collect();
+    outcomes.sort_unstable_by_key(|kept| kept.key.id);
+    let rows = outcomes.into_iter().map(|kept| {
         [
             kept.key.id.into(),
             kept.method.into(),

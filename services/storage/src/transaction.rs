@@ -1,4 +1,7 @@
 //! The one way to run a transaction: begin, run, commit, and again when another one was in the way.
+//!
+//! Whoever stops waiting, because a deadline passed or a caller went away, drops the future of a transaction or a
+//! read, and with it ends the statement that runs in the database (see `lane`).
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use sea_orm::{
 };
 use sea_orm_migration::async_trait;
 
+use crate::lane::Reader;
 use crate::retry::Tries;
 use crate::{Database, Engine, Retryable, StorageError};
 
@@ -70,31 +74,57 @@ impl Database {
                 sqlite_transaction_mode: None,
             },
         };
-        let body = &body;
-        self.read(name, |reader| async move {
-            let (txn, handle) = begin(reader, options).await?;
-            let value = body(handle).await?;
-            txn.rollback().await?;
-            Ok(value)
-        })
-        .await
-    }
-
-    /// Runs `body`, which only reads, and runs it again when its connection broke.
-    pub async fn read<'a, T, E, F, Fut>(&'a self, name: &'static str, body: F) -> Result<T, E>
-    where
-        F: Fn(&'a DatabaseConnection) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-        E: From<StorageError> + Retryable,
-    {
         let mut tries = Tries::new();
         loop {
-            match body(self.reader()).await {
+            match self.try_snapshot(options, &body).await {
                 Ok(value) => return Ok(value),
                 Err(error) if retry(name, &error, &mut tries).await => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Runs `body`, which only reads, and runs it again when its connection broke. It must not ask for another
+    /// connection while it holds this one.
+    pub async fn read<'a, T, E, F, Fut>(&'a self, name: &'static str, body: F) -> Result<T, E>
+    where
+        F: Fn(&'a Reader) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<StorageError> + Retryable,
+    {
+        let mut tries = Tries::new();
+        loop {
+            let lease = self.readers().lease().await?;
+            let read = body(lease.lane().reader()).await;
+            lease.finish();
+            match read {
+                Ok(value) => return Ok(value),
+                Err(error) if retry(name, &error, &mut tries).await => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn try_snapshot<T, E, F, Fut>(
+        &self,
+        options: TransactionOptions,
+        body: &F,
+    ) -> Result<T, E>
+    where
+        F: Fn(Transaction) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<StorageError> + Retryable,
+    {
+        let lease = self.readers().lease().await?;
+        let seen = async {
+            let (txn, handle) = begin(lease.lane().connection(), options).await?;
+            let value = body(handle).await?;
+            txn.rollback().await?;
+            Ok(value)
+        };
+        let seen = seen.await;
+        lease.finish();
+        seen
     }
 
     async fn try_transaction<T, E, F, Fut>(&self, body: &F) -> Result<T, Failure<E>>
@@ -110,23 +140,39 @@ impl Database {
             sqlite_transaction_mode: (self.engine() == Engine::Sqlite)
                 .then_some(SqliteTransactionMode::Immediate),
         };
-        let (txn, handle) = begin(self.writer(), options).await.map_err(Failure::sure)?;
-        match body(handle).await {
-            Ok(value) => match txn.commit().await {
-                Ok(()) => Ok(value),
-                Err(error) => Err(Failure {
-                    in_doubt: matches!(error, StorageError::Unavailable { .. }),
-                    error: E::from(error),
-                }),
-            },
-            Err(error) => {
-                // When this fails the connection is gone, and its transaction with it.
-                let _ = txn.rollback().await;
-                Err(Failure {
-                    error,
-                    in_doubt: false,
-                })
-            }
+        let lease = self.writers().lease().await.map_err(Failure::sure)?;
+        let done = run(lease.lane().connection(), options, body).await;
+        lease.finish();
+        done
+    }
+}
+
+async fn run<T, E, F, Fut>(
+    connection: &DatabaseConnection,
+    options: TransactionOptions,
+    body: &F,
+) -> Result<T, Failure<E>>
+where
+    F: Fn(Transaction) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+    E: From<StorageError> + Retryable,
+{
+    let (txn, handle) = begin(connection, options).await.map_err(Failure::sure)?;
+    match body(handle).await {
+        Ok(value) => match txn.commit().await {
+            Ok(()) => Ok(value),
+            Err(error) => Err(Failure {
+                in_doubt: matches!(error, StorageError::Unavailable { .. }),
+                error: E::from(error),
+            }),
+        },
+        Err(error) => {
+            // When this fails the connection is gone, and its transaction with it.
+            let _ = txn.rollback().await;
+            Err(Failure {
+                error,
+                in_doubt: false,
+            })
         }
     }
 }

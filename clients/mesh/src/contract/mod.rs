@@ -9,7 +9,10 @@ mod compare;
 mod fields;
 mod judgement;
 mod kinds;
+mod marks;
 pub mod messages;
+mod outline;
+mod rules;
 pub mod shape;
 #[cfg(test)]
 mod tests;
@@ -17,7 +20,8 @@ mod tests;
 pub use compare::{Malformed, Side, compare};
 pub use judgement::{ContractState, Skew};
 
-pub(crate) use judgement::{Judgement, Outline, Prospect};
+pub(crate) use judgement::{Judgement, Prospect};
+pub(crate) use outline::Outline;
 
 use serde::Serialize;
 use std::fmt;

@@ -1,14 +1,14 @@
 //! How bytes get to a replica, and what is overheard of those that come back.
 
+use super::dial_error::DialError;
 use super::frames::{FrameSpy, Word};
 use futures::future::BoxFuture;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// A stream of bytes to a replica.
@@ -23,22 +23,11 @@ pub type BoxIo = Box<dyn Io>;
 pub trait Connect: Send + Sync + 'static {
     /// Opens one to `address`, given as `HOST:PORT`.
     fn connect(&self, address: &str) -> BoxFuture<'static, io::Result<BoxIo>>;
-}
 
-/// Plain TCP.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tcp;
-
-impl Connect for Tcp {
-    fn connect(&self, address: &str) -> BoxFuture<'static, io::Result<BoxIo>> {
-        let address = address.to_owned();
-        Box::pin(async move {
-            let stream = TcpStream::connect(address).await?;
-            // Calls are small: waiting to fill a segment would only slow them.
-            stream.set_nodelay(true)?;
-            let io: BoxIo = Box::new(stream);
-            Ok(io)
-        })
+    /// Resolves once the streams opened before this call are to be replaced by new ones: they stand on
+    /// credentials that others have followed. By default never.
+    fn outdated(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -59,6 +48,8 @@ pub(super) struct Overheard {
     spy: FrameSpy,
     phase: watch::Sender<Phase>,
     max_streams: Arc<AtomicUsize>,
+    /// Why nothing more can be read.
+    broken: Arc<OnceLock<DialError>>,
 }
 
 impl Overheard {
@@ -66,12 +57,14 @@ impl Overheard {
         inner: BoxIo,
         phase: watch::Sender<Phase>,
         max_streams: Arc<AtomicUsize>,
+        broken: Arc<OnceLock<DialError>>,
     ) -> Self {
         Self {
             inner,
             spy: FrameSpy::default(),
             phase,
             max_streams,
+            broken,
         }
     }
 
@@ -105,7 +98,12 @@ impl AsyncRead for Overheard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if let Err(error) = ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
+            // HTTP/2 keeps no cause, and in TLS 1.3 a refused certificate is told only here.
+            let told = io::Error::new(error.kind(), error.to_string());
+            let _ = self.broken.set(error.into());
+            return Poll::Ready(Err(told));
+        }
         self.hear(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }

@@ -1,31 +1,18 @@
 //! One HTTP/2 connection and the streams taken on it.
 
 use super::connect::{Connect, Overheard, Phase};
+use super::dial_error::DialError;
 use crate::contract::{Judgement, Prospect};
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::watch;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{Notify, watch};
 use tonic::body::Body;
 
 /// How many streams are opened before the peer has said how many it allows.
 const INITIAL_STREAMS: usize = 100;
-
-/// Why no connection came about.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum DialError {
-    /// The network refused.
-    #[error("{0}")]
-    Network(Arc<std::io::Error>),
-    /// What answered does not speak HTTP/2.
-    #[error("what answers there does not speak HTTP/2")]
-    NotHttp2,
-    /// It took too long.
-    #[error("no answer in time")]
-    Slow,
-}
 
 /// One HTTP/2 connection.
 #[derive(Debug)]
@@ -35,10 +22,16 @@ pub(super) struct Connection {
     taken: AtomicUsize,
     max_streams: Arc<AtomicUsize>,
     closing: AtomicBool,
+    closed: Notify,
+    /// It stands on credentials that others have followed.
+    outdated: AtomicBool,
 }
 
 /// Tells when the peer has spoken.
-pub(super) struct Opening(watch::Receiver<Phase>);
+pub(super) struct Opening {
+    heard: watch::Receiver<Phase>,
+    broken: Arc<OnceLock<DialError>>,
+}
 
 /// Tells when a connection takes no further calls.
 pub(super) struct Closing(watch::Receiver<Phase>);
@@ -51,13 +44,11 @@ impl Connection {
         connect: &dyn Connect,
         tuning: &Tuning,
     ) -> Result<(Self, Opening), DialError> {
-        let io = connect
-            .connect(address)
-            .await
-            .map_err(|error| DialError::Network(Arc::new(error)))?;
+        let io = connect.connect(address).await?;
         let (phase, heard) = watch::channel(Phase::Opening);
         let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
-        let io = Overheard::new(io, phase, Arc::clone(&max_streams));
+        let broken = Arc::new(OnceLock::new());
+        let io = Overheard::new(io, phase, Arc::clone(&max_streams), Arc::clone(&broken));
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(tuning.keepalive_interval)
@@ -77,8 +68,10 @@ impl Connection {
             taken: AtomicUsize::new(0),
             max_streams,
             closing: AtomicBool::new(false),
+            closed: Notify::new(),
+            outdated: AtomicBool::new(false),
         };
-        Ok((connection, Opening(heard)))
+        Ok((connection, Opening { heard, broken }))
     }
 
     /// What requests are sent with, before anything else is.
@@ -109,6 +102,22 @@ impl Connection {
     /// No further calls are to be sent on it.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        self.closed.notify_one();
+    }
+
+    /// Resolves once no further calls are to be sent on it; for one that waits.
+    pub(super) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
+    /// It is to be replaced; until another one stands, calls may go on.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is to be replaced.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
     }
 
     /// The streams in use.
@@ -140,9 +149,10 @@ impl Connection {
 impl Opening {
     /// Resolves once the connection is made.
     pub(super) async fn heard(mut self) -> Result<Closing, DialError> {
-        let heard = self.0.wait_for(|phase| *phase != Phase::Opening).await;
-        heard.map(drop).map_err(|_| DialError::NotHttp2)?;
-        Ok(Closing(self.0))
+        let heard = self.heard.wait_for(|phase| *phase != Phase::Opening);
+        let broken = |_| self.broken.get().cloned().unwrap_or(DialError::NotHttp2);
+        heard.await.map(drop).map_err(broken)?;
+        Ok(Closing(self.heard))
     }
 }
 

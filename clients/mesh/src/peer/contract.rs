@@ -93,8 +93,7 @@ async fn learn(endpoint: &Endpoint, connection: &Connection) -> Option<Arc<Judge
     let contracts = &endpoint.shared.contracts;
     let known_fingerprint = contracts.last();
     let question = GetContractRequest { known_fingerprint };
-    let told: GetContractResponse =
-        ask(connection, &endpoint.authority, GET_CONTRACT, &question).await?;
+    let told: GetContractResponse = ask(endpoint, connection, GET_CONTRACT, &question).await?;
     if told.fingerprint == 0 {
         return None;
     }
@@ -112,7 +111,7 @@ async fn learn(endpoint: &Endpoint, connection: &Connection) -> Option<Arc<Judge
     } else {
         let question = DescribeMethodsRequest { paths };
         let told: DescribeMethodsResponse =
-            ask(connection, &endpoint.authority, DESCRIBE_METHODS, &question).await?;
+            ask(endpoint, connection, DESCRIBE_METHODS, &question).await?;
         told.shape?
     };
     let judgement = Arc::new(outline.judge(&theirs));

@@ -1,12 +1,16 @@
 //! Keeps a replica connected as long as it is needed.
 //!
 //! Idle until a call wants it; connecting, with a growing wait after each failure; ready; and connecting
-//! again as soon as the peer announces the end of a connection, while the calls on that one still run.
+//! again as soon as the peer announces the end of a connection, or new credentials take its place, while
+//! the calls on that one still run.
 
-use super::connection::{Closing, Connection, DialError};
+use super::connection::{Closing, Connection};
 use super::contract;
+use super::dial_error::DialError;
 use super::endpoint::Endpoint;
 use super::health;
+use futures::future::BoxFuture;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -25,10 +29,9 @@ pub(super) async fn drive(endpoint: Arc<Endpoint>) {
         loop {
             endpoint.wanted.notified().await;
             while endpoint.lacks_connection() {
-                if dial(&endpoint).await {
-                    backoff = Backoff::new(&endpoint);
-                } else {
-                    backoff.wait(&endpoint).await;
+                match dial(&endpoint).await {
+                    Ok(()) => backoff = Backoff::new(&endpoint),
+                    Err(outdated) => backoff.wait(&endpoint, outdated).await,
                 }
             }
         }
@@ -36,28 +39,17 @@ pub(super) async fn drive(endpoint: Arc<Endpoint>) {
     stop.run_until_cancelled(driving).await;
 }
 
-/// Makes one attempt to connect.
-async fn dial(endpoint: &Arc<Endpoint>) -> bool {
+/// Makes one attempt to connect; when it fails, tells when other credentials may fare better.
+async fn dial(endpoint: &Arc<Endpoint>) -> Result<(), BoxFuture<'static, ()>> {
     let shared = &endpoint.shared;
+    // Asked before the connection is made, so that no change is missed.
+    let outdated = shared.way.connect.outdated();
     match open(endpoint).await {
         Ok((connection, closing)) => {
             let connection = Arc::new(connection);
             endpoint.connected(&connection);
-            let endpoint = Arc::clone(endpoint);
-            tokio::spawn(async move {
-                let closed = CancellationToken::new();
-                if endpoint.shared.tuning.watch_health {
-                    let watching = health::watch(Arc::clone(&endpoint), Arc::clone(&connection));
-                    tokio::spawn(closed.clone().run_until_cancelled_owned(watching));
-                }
-                let _closed = closed.drop_guard();
-                endpoint.stop.run_until_cancelled(closing.closed()).await;
-                endpoint.disconnected(&connection);
-                if endpoint.is_in_use() {
-                    endpoint.wanted.notify_one();
-                }
-            });
-            true
+            tokio::spawn(attend(Arc::clone(endpoint), connection, closing, outdated));
+            Ok(())
         }
         Err(error) => {
             tracing::debug!(
@@ -67,7 +59,7 @@ async fn dial(endpoint: &Arc<Endpoint>) -> bool {
                 "cannot connect"
             );
             endpoint.dial_failed(error);
-            false
+            Err(outdated)
         }
     }
 }
@@ -77,7 +69,7 @@ async fn dial(endpoint: &Arc<Endpoint>) -> bool {
 async fn open(endpoint: &Endpoint) -> Result<(Connection, Closing), DialError> {
     let shared = &endpoint.shared;
     let end = Instant::now() + shared.tuning.connect_timeout;
-    let beginning = Connection::begin(&endpoint.address, &*shared.connect, &shared.tuning);
+    let beginning = Connection::begin(&endpoint.address, &*shared.way.connect, &shared.tuning);
     let (mut connection, opening) = timeout_at(end, beginning)
         .await
         .unwrap_or(Err(DialError::Slow))?;
@@ -92,6 +84,39 @@ async fn open(endpoint: &Endpoint) -> Result<(Connection, Closing), DialError> {
     Ok((connection, closing))
 }
 
+/// Stays with a connection until it takes no further calls.
+async fn attend(
+    endpoint: Arc<Endpoint>,
+    connection: Arc<Connection>,
+    closing: Closing,
+    outdated: BoxFuture<'static, ()>,
+) {
+    let closed = CancellationToken::new();
+    if endpoint.shared.tuning.watch_health {
+        let watching = health::watch(Arc::clone(&endpoint), Arc::clone(&connection));
+        tokio::spawn(closed.clone().run_until_cancelled_owned(watching));
+    }
+    let _closed = closed.drop_guard();
+    let mut ended = pin!(async {
+        tokio::select! {
+            () = closing.closed() => {}
+            () = connection.closed() => {}
+            () = endpoint.stop.cancelled() => {}
+        }
+    });
+    tokio::select! {
+        () = ended.as_mut() => {}
+        () = outdated => {
+            endpoint.outdated(&connection);
+            ended.await;
+        }
+    }
+    endpoint.disconnected(&connection);
+    if endpoint.is_in_use() {
+        endpoint.wanted.notify_one();
+    }
+}
+
 /// The waits between attempts to connect.
 struct Backoff {
     next: Duration,
@@ -104,8 +129,9 @@ impl Backoff {
         }
     }
 
-    /// Waits; less when calls fail for want of this replica.
-    async fn wait(&mut self, endpoint: &Endpoint) {
+    /// Waits; less when calls fail for want of this replica, and not at all when other credentials may
+    /// fare better.
+    async fn wait(&mut self, endpoint: &Endpoint, outdated: BoxFuture<'static, ()>) {
         let tuning = &endpoint.shared.tuning;
         let failed = Instant::now();
         let patient = failed + jittered(self.next);
@@ -116,8 +142,10 @@ impl Backoff {
             sleep_until(pressed).await;
         };
         tokio::select! {
+            biased;
             () = sleep_until(patient) => {}
             () = demanded => {}
+            () = outdated => {}
         }
     }
 }

@@ -1,12 +1,14 @@
 //! One replica: its connections, its state, and what is known of it.
 
 use super::breaker::{Breaker, Change, Outcome};
-use super::connection::{Connection, DialError, Stream};
+use super::connection::{Connection, Stream};
+use super::dial_error::DialError;
 use super::load::Load;
+use super::pool::{Pool, Room};
 use super::shared::Shared;
 use crate::contract::{ContractState, Prospect};
 use crate::policy::MethodPolicy;
-use arc_swap::ArcSwap;
+use http::uri::Scheme;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,13 +42,15 @@ pub(super) struct Endpoint {
     /// Calls fail for want of a connection.
     pub(super) demanded: Notify,
     pub(super) shared: Arc<Shared>,
-    connections: ArcSwap<Vec<Arc<Connection>>>,
+    connections: Pool,
     /// Its own health service says that it serves, or does not exist.
     serving: AtomicBool,
     /// It said with an answer that it is on its way out.
     draining: AtomicBool,
     /// The last attempt to connect failed.
     failing: AtomicBool,
+    /// When it did.
+    failed_at: AtomicU64,
     last_error: Mutex<Option<DialError>>,
     last_used: AtomicU64,
     calls: AtomicU64,
@@ -70,15 +74,25 @@ impl Endpoint {
             stop,
             wanted: Notify::new(),
             demanded: Notify::new(),
-            connections: ArcSwap::default(),
+            connections: Pool::default(),
             serving: AtomicBool::new(!tuning.watch_health),
             draining: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            failed_at: AtomicU64::new(0),
             last_error: Mutex::new(None),
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             shared,
+        }
+    }
+
+    /// What requests name as their scheme.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.shared.way.secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
         }
     }
 
@@ -96,27 +110,17 @@ impl Endpoint {
     /// What may be expected of a call of the method when a stream for it can be had at once. Asks for a
     /// connection when there is none, and for another one when the streams of all are taken.
     pub(super) fn room_for(&self, method: Option<usize>) -> Option<Prospect> {
-        let mut full = true;
-        for connection in self.connections.load().iter() {
-            if connection.has_room() {
-                full = false;
-                let prospect = connection.judgement().prospect(method);
-                if prospect != Prospect::Refused {
-                    return Some(prospect);
-                }
-            }
-        }
-        if full {
-            self.wanted.notify_one();
+        match self.connections.room_for(method) {
+            Room::For(prospect) => return Some(prospect),
+            Room::ForOthers => {}
+            Room::None => self.wanted.notify_one(),
         }
         None
     }
 
     /// Takes a stream for the method on the connection that has the fewest.
     pub(super) fn take(&self, method: Option<usize>, now: Instant) -> Option<Stream> {
-        let connections = self.connections.load();
-        let open = (connections.iter()).filter(|one| one.has_room() && one.takes(method));
-        let stream = open.min_by_key(|one| one.taken())?.take()?;
+        let stream = self.connections.take(method)?;
         self.last_used
             .store(self.shared.millis(now), Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -130,11 +134,10 @@ impl Endpoint {
         Duration::from_millis(idle) < self.shared.tuning.idle_after
     }
 
-    /// Whether the driver should make a connection: there is none, or all are full and more are allowed.
+    /// Whether the driver should make a connection: there is none to stay, or all are full and more are
+    /// allowed.
     pub(super) fn lacks_connection(&self) -> bool {
-        let connections = self.connections.load();
-        connections.len() < self.shared.tuning.max_connections
-            && !connections.iter().any(|one| one.has_room())
+        self.connections.lacks(self.shared.tuning.max_connections)
     }
 
     /// Whether calls may wait for it: the last attempt to connect did not fail.
@@ -142,39 +145,39 @@ impl Endpoint {
         !self.failing.load(Ordering::Relaxed) && !self.stop.is_cancelled()
     }
 
+    /// Whether a call that asked at `since` may yet see an attempt to connect: the last one failed before,
+    /// and was told so at once. Silence is waited for by nobody twice.
+    pub(super) fn is_worth_a_try(&self, since: Instant) -> bool {
+        let fast = !matches!(*self.error(), Some(DialError::Slow));
+        let before = self.failed_at.load(Ordering::Relaxed) <= self.shared.millis(since);
+        fast && before && !self.stop.is_cancelled()
+    }
+
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
-        self.connections.load().iter().any(|one| one.is_open())
+        self.connections.is_open()
     }
 
     /// Whether it has a connection on which the method may be called.
     pub(super) fn takes(&self, method: Option<usize>) -> bool {
-        let connections = self.connections.load();
-        (connections.iter()).any(|one| one.is_open() && one.takes(method))
+        self.connections.takes(method)
     }
 
     /// Where and why the method may not be called.
     pub(super) fn refusal(&self, method: &MethodPolicy) -> Option<String> {
-        let connections = self.connections.load();
-        let connection = connections.iter().find(|one| one.is_open())?;
-        let why = connection.judgement().refusal(method);
+        let why = self.connections.newest()?.judgement().refusal(method)?;
         Some(format!("{}: {why}", self.address))
     }
 
     /// How the contract looks that it served last.
     pub(super) fn contract(&self) -> Option<ContractState> {
-        let connections = self.connections.load();
-        Some(connections.last()?.judgement().state().clone())
+        let newest = self.connections.newest()?;
+        Some(newest.judgement().state().clone())
     }
 
     /// A connection was made.
     pub(super) fn connected(&self, connection: &Arc<Connection>) {
-        let first = self.connections.load().is_empty();
-        self.connections.rcu(|old| {
-            let mut new = Vec::clone(old);
-            new.push(Arc::clone(connection));
-            new
-        });
+        let first = self.connections.add(connection);
         self.failing.store(false, Ordering::Relaxed);
         if first {
             // Whoever listens is not on its way out any more.
@@ -187,17 +190,25 @@ impl Endpoint {
 
     /// A connection takes no further calls.
     pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
-        connection.close();
-        self.connections.rcu(|old| {
-            let others = old.iter().filter(|one| !Arc::ptr_eq(one, connection));
-            others.cloned().collect::<Vec<_>>()
-        });
+        self.connections.remove(connection);
         self.shared.change();
+    }
+
+    /// A connection is to be replaced: at once while it is in use, else when it is next needed.
+    pub(super) fn outdated(&self, connection: &Connection) {
+        connection.outdate();
+        if self.is_in_use() {
+            self.wanted.notify_one();
+        } else {
+            connection.close();
+        }
     }
 
     /// No connection could be made.
     pub(super) fn dial_failed(&self, error: DialError) {
         *self.error() = Some(error);
+        let now = self.shared.millis(Instant::now());
+        self.failed_at.store(now, Ordering::Relaxed);
         self.failing.store(true, Ordering::Relaxed);
         self.shared.doubted.notify_one();
         self.shared.change();
@@ -272,7 +283,7 @@ impl Endpoint {
 
     /// The number of its connections.
     pub(super) fn connections(&self) -> usize {
-        self.connections.load().len()
+        self.connections.len()
     }
 
     fn error(&self) -> std::sync::MutexGuard<'_, Option<DialError>> {

@@ -46,6 +46,7 @@ pub(super) async fn follow(
             sleep_until(asked + tuning.resolve_floor).await;
         };
         tokio::select! {
+            biased;
             () = again => {}
             () = doubted => {}
             () = resolver.changed() => {}

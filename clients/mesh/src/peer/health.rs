@@ -15,7 +15,7 @@ use tonic::Code;
 
 /// The method that is watched.
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
-/// A health service that says nothing for so long is taken not to exist.
+/// A health service that says nothing for so long is not waited for.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 /// The wait before a watch that ended is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -34,34 +34,46 @@ struct HealthCheckResponse {
 /// The status that means "serves".
 const SERVING: i32 = 1;
 
+/// Why a watch did not begin.
+enum Unwatched {
+    /// The replica has no health service.
+    Absent,
+    /// It did not answer, or not in time.
+    Silent,
+}
+
 /// Follows the health of the replica on this connection.
 pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) {
-    loop {
+    while connection.is_open() {
         match open(&endpoint, &connection).await {
-            Some(body) => follow(&endpoint, body).await,
-            None => {
+            Ok(body) => follow(&endpoint, body).await,
+            // Taken to serve: whether it does is for the breaker to find out.
+            Err(unwatched) => {
                 endpoint.health(true);
-                return;
+                if matches!(unwatched, Unwatched::Absent) {
+                    return;
+                }
             }
         }
         tokio::time::sleep(AGAIN).await;
-        if !connection.is_open() {
-            return;
-        }
     }
 }
 
-/// Opens the watch; `None` when the replica has no health service, or none that answers.
-async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Option<Incoming> {
-    let stream = connection.take()?;
-    let request = own_call(&endpoint.authority, WATCH, &()).ok()?;
+/// Opens the watch.
+async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Result<Incoming, Unwatched> {
+    let stream = connection.take().ok_or(Unwatched::Silent)?;
+    let request = own_call(endpoint, WATCH, &()).map_err(|_| Unwatched::Absent)?;
     let sending = stream.sender().send_request(request);
-    let response = tokio::time::timeout(FIRST_WORD, sending).await.ok()?.ok()?;
+    let response = tokio::time::timeout(FIRST_WORD, sending)
+        .await
+        .map_err(|_| Unwatched::Silent)?
+        .map_err(|_| Unwatched::Silent)?;
     match crate::failure::code_in(response.headers()) {
-        None | Some(Code::Ok) => Some(response.into_body()),
+        None | Some(Code::Ok) => Ok(response.into_body()),
+        Some(Code::Unimplemented) => Err(Unwatched::Absent),
         Some(code) => {
             tracing::debug!(endpoint = &*endpoint.address, ?code, "health is not told");
-            None
+            Err(Unwatched::Silent)
         }
     }
 }

@@ -7,6 +7,7 @@ mod breaker;
 mod connect;
 mod connection;
 mod contract;
+mod dial_error;
 mod dialer;
 mod discovery;
 mod dns;
@@ -16,28 +17,33 @@ mod frames;
 mod health;
 mod load;
 mod pick;
+mod plain;
+mod pool;
+mod secure;
 mod send;
 mod shared;
 mod state;
 mod target;
 mod ticket;
+mod way;
 
 pub use connect::{BoxIo, Connect, Io};
 pub use discovery::{Resolve, ResolveError, Resolved};
 pub use state::ReplicaState;
 pub use target::MeshError;
 
-pub(crate) use connect::Tcp;
 pub(crate) use pick::Wish;
 pub(crate) use send::Sent;
 pub(crate) use target::Target;
 pub(crate) use ticket::{Mark, Ticket};
+pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use breaker::Outcome;
+use dial_error::DialError;
 use discovery::Members;
 use shared::Shared;
 use std::pin::pin;
@@ -61,13 +67,13 @@ impl Peer {
         target: Target,
         policies: PolicyTable,
         tuning: &Tuning,
-        connect: &Arc<dyn Connect>,
+        way: Way,
     ) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
             policies,
             tuning.clone(),
-            Arc::clone(connect),
+            way,
             tokio::runtime::Handle::current(),
         ));
         let stop = CancellationToken::new();
@@ -91,7 +97,8 @@ impl Peer {
         connected.take(2).count() > 1
     }
 
-    /// A stay at one replica; waits while one may yet come up.
+    /// A stay at one replica; waits while one may yet come up. When none can be reached, a patient call
+    /// waits for one more attempt to connect: the failure that is known may be older than a restart.
     pub(crate) async fn take(
         &self,
         wish: Wish<'_>,
@@ -101,6 +108,7 @@ impl Peer {
             return Ok(ticket);
         }
         let waiting = self.members.shared.wait();
+        let since = Instant::now();
         loop {
             let mut change = pin!(waiting.change());
             // From here on no change is missed.
@@ -108,13 +116,13 @@ impl Peer {
             if let Some(ticket) = self.try_take(wish, deadline) {
                 return Ok(ticket);
             }
-            self.expect_one(wish.method)?;
+            self.expect_one(wish.method, wish.patient.then_some(since))?;
             change.await;
         }
     }
 
     /// A stay at a replica that can take the call at once.
-    fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
+    pub(crate) fn try_take(&self, wish: Wish<'_>, deadline: Option<Deadline>) -> Option<Ticket> {
         let endpoints = self.members.endpoints.load();
         let now = Instant::now();
         // The streams of the chosen one may be gone before one is taken; then another is chosen.
@@ -131,8 +139,9 @@ impl Peer {
         None
     }
 
-    /// Fails when no replica is likely to come up soon.
-    fn expect_one(&self, method: Option<usize>) -> Result<(), Status> {
+    /// Fails when no replica is likely to come up soon for this method; `since` is when a patient call began to
+    /// wait.
+    fn expect_one(&self, method: Option<usize>, since: Option<Instant>) -> Result<(), Status> {
         let endpoints = self.members.endpoints.load();
         if endpoints.is_empty() && self.members.is_known() {
             self.members.shared.doubted.notify_one();
@@ -149,32 +158,38 @@ impl Peer {
             return Ok(());
         }
         if endpoints.iter().all(|one| one.is_connected()) {
-            return Err(self.skewed(method));
+            let why = self.refusal(method);
+            let why = why.unwrap_or_else(|| "the method is another one there".to_owned());
+            return Err(Cause::ContractSkew.status(
+                Code::FailedPrecondition,
+                format!("peer {}: {why}", self.name()),
+            ));
         }
         for endpoint in endpoints.iter() {
             endpoint.demanded.notify_one();
         }
         self.members.shared.doubted.notify_one();
-        let why = endpoints.iter().find_map(|one| one.last_error());
-        let why = why.map_or_else(String::new, |error| format!(": {error}"));
-        Err(Cause::Unreachable.status(
+        let mut away = endpoints.iter().filter(|one| !one.is_connected());
+        if since.is_some_and(|since| away.any(|one| one.is_worth_a_try(since))) {
+            return Ok(());
+        }
+        let error = endpoints.iter().find_map(|one| one.last_error());
+        let cause = error.as_ref().map_or(Cause::Unreachable, DialError::cause);
+        let why = error.map_or_else(String::new, |error| format!(": {error}"));
+        let others = self.refusal(method);
+        let others = others.map_or_else(String::new, |refusal| format!("; {refusal}"));
+        Err(cause.status(
             Code::Unavailable,
-            format!("peer {} cannot be reached{why}", self.name()),
+            format!("peer {} cannot be reached{why}{others}", self.name()),
         ))
     }
 
-    /// Every replica refuses the method for its contract.
-    fn skewed(&self, method: Option<usize>) -> Status {
-        let policies = self.members.shared.contracts.policies();
-        let method = method.and_then(|method| policies.at(method));
+    /// Where and why the method cannot be called for its contract.
+    fn refusal(&self, method: Option<usize>) -> Option<String> {
+        let method = self.members.shared.contracts.policies().at(method?)?;
         let endpoints = self.members.endpoints.load();
-        let why = method.and_then(|method| {
-            let refusal = endpoints.iter().find_map(|one| one.refusal(method));
-            refusal.map(|refusal| format!("{} cannot be called at {refusal}", method.name()))
-        });
-        let why = why.unwrap_or_else(|| "no replica has the method".to_owned());
-        let message = format!("peer {}: {why}", self.name());
-        Cause::ContractSkew.status(Code::FailedPrecondition, message)
+        let why = endpoints.iter().find_map(|one| one.refusal(method))?;
+        Some(format!("{} cannot be called at {why}", method.name()))
     }
 
     /// What is known of each replica.

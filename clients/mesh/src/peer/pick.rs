@@ -15,6 +15,9 @@ use tokio::time::Instant;
 pub(crate) struct Wish<'a> {
     /// Whether the call may be sent again, so that it can be risked on a replica in probation.
     pub(crate) repeatable: bool,
+    /// Whether it is better to wait for an attempt to connect than to fail: nothing can stand in for the
+    /// answer.
+    pub(crate) patient: bool,
     /// The replica that has just failed it.
     pub(crate) avoid: Option<&'a Mark>,
     /// The method's place in the table of policies.

@@ -1,6 +1,7 @@
 //! Sends a request on the stream that a call has taken.
 
 use super::connection::Connection;
+use super::endpoint::Endpoint;
 use super::ticket::Ticket;
 use crate::cause::Cause;
 use crate::failure;
@@ -71,7 +72,7 @@ impl Ticket {
     fn address_to(&self, request: &mut http::Request<Body>) -> Result<(), Status> {
         let path = request.uri().path_and_query().cloned();
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = absolute(self.authority(), path)
+        *request.uri_mut() = absolute(self.scheme(), self.authority(), path)
             .map_err(|error| Cause::Unreachable.status(Code::Internal, error.to_string()))?;
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().insert(USER_AGENT, AGENT);
@@ -79,9 +80,9 @@ impl Ticket {
     }
 }
 
-fn absolute(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Error> {
+fn absolute(scheme: Scheme, authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Error> {
     Uri::builder()
-        .scheme(Scheme::HTTP)
+        .scheme(scheme)
         .authority(authority.clone())
         .path_and_query(path)
         .build()
@@ -89,11 +90,15 @@ fn absolute(authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Erro
 
 /// A call with this message, for the mesh's own use.
 pub(super) fn own_call(
-    authority: &Authority,
+    endpoint: &Endpoint,
     path: &'static str,
     message: &impl Message,
 ) -> Result<http::Request<Body>, http::Error> {
-    let uri = absolute(authority, PathAndQuery::from_static(path))?;
+    let uri = absolute(
+        endpoint.scheme(),
+        &endpoint.authority,
+        PathAndQuery::from_static(path),
+    )?;
     let length = message.encoded_len();
     let mut bytes = BytesMut::with_capacity(PREFIX + length);
     bytes.put_u8(0);
@@ -114,12 +119,12 @@ pub(super) fn own_call(
 
 /// A question of the mesh's own to the replica on a connection; `None` when there is no answer that makes sense.
 pub(super) async fn ask<A: Message + Default>(
+    endpoint: &Endpoint,
     connection: &Connection,
-    authority: &Authority,
     path: &'static str,
     question: &impl Message,
 ) -> Option<A> {
-    let request = own_call(authority, path, question).ok()?;
+    let request = own_call(endpoint, path, question).ok()?;
     let response = connection.sender().send_request(request).await.ok()?;
     let told = failure::code_in(response.headers());
     if told.is_some_and(|code| code != Code::Ok) || response.status() != http::StatusCode::OK {

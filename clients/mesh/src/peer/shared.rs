@@ -1,8 +1,8 @@
 //! What all replicas of a peer share.
 
-use super::connect::Connect;
 use super::contract::Contracts;
 use super::load::SEED;
+use super::way::Way;
 use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use std::fmt;
@@ -19,7 +19,7 @@ pub(super) struct Shared {
     /// The name by which services know the peer.
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
-    pub(super) connect: Arc<dyn Connect>,
+    pub(super) way: Way,
     /// The contracts that replicas serve.
     pub(super) contracts: Contracts,
     /// Drives the connections, whatever runtime the calls come from.
@@ -50,13 +50,13 @@ impl Shared {
         peer: Arc<str>,
         policies: PolicyTable,
         tuning: Tuning,
-        connect: Arc<dyn Connect>,
+        way: Way,
         runtime: Handle,
     ) -> Self {
         Self {
             peer,
             tuning,
-            connect,
+            way,
             contracts: Contracts::new(policies),
             runtime,
             epoch: Instant::now(),

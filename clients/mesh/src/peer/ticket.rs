@@ -61,6 +61,10 @@ impl Ticket {
         self.stream.as_ref()
     }
 
+    pub(super) fn scheme(&self) -> http::uri::Scheme {
+        self.endpoint.scheme()
+    }
+
     pub(super) fn authority(&self) -> &http::uri::Authority {
         &self.endpoint.authority
     }

@@ -18,3 +18,5 @@ pub use credentials::Credentials;
 pub use files::{TlsError, TlsFiles};
 pub use identity::{IdentityError, TrustDomain, Workload};
 pub use snapshot::{Anonymous, Snapshot};
+
+pub(crate) use snapshot::HTTP2;

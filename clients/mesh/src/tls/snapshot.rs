@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The one protocol spoken over TLS.
-const HTTP2: &[u8] = b"h2";
+pub(crate) const HTTP2: &[u8] = b"h2";
 
 /// What a server does with clients that show no certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -138,3 +138,23 @@ async fn a_peer_of_which_nothing_is_left_is_not_stormed_and_comes_back_at_once()
     );
     load.stop().await;
 }
+
+#[tokio::test]
+async fn the_first_call_after_a_restart_is_answered_though_it_may_not_be_repeated() {
+    let fleet = Fleet::start(1).await;
+    crate::peer::unary(&fleet.channel, "Write", "one")
+        .await
+        .expect("answered");
+    fleet.replicas[0].kill();
+    until(|| fleet.state_of(0) == "unreachable").await;
+    let down = crate::peer::unary(&fleet.channel, "Write", "two")
+        .await
+        .expect_err("nobody is there");
+    assert_eq!(down.code(), Code::Unavailable, "{down:?}");
+
+    fleet.replicas[0].revive().await;
+
+    crate::peer::unary(&fleet.channel, "Write", "three")
+        .await
+        .expect("answered");
+}

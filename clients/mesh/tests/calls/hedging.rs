@@ -1,6 +1,8 @@
 //! A slow call is sent a second time, where its policy says so.
 
-use crate::peer::{Peer, refuse, reply, unary};
+use crate::peer::{POLICIES, Peer, refuse, reply, unary};
+use crate::replica::{Health, Mode, Replica, tuning};
+use cleave_mesh::{Mesh, Tuning};
 use std::time::{Duration, Instant};
 use tonic::Code;
 
@@ -53,4 +55,25 @@ async fn a_failure_that_may_pass_brings_the_next_copy_and_another_ends_the_call(
         .expect_err("fatal");
     assert_eq!(status.code(), Code::Internal);
     assert_eq!(peer.attempts().len(), 3);
+}
+
+#[tokio::test]
+async fn a_copy_that_finds_no_room_does_not_hold_up_the_first_one() {
+    let replica = Replica::start_with(Some(1), Health::Absent).await;
+    let mesh = Mesh::builder(POLICIES)
+        .peer("script", &replica.address.to_string())
+        .tuning(Tuning {
+            max_connections: 1,
+            ..tuning()
+        })
+        .build()
+        .expect("mesh");
+    let channel = mesh.to("script").expect("peer");
+    unary(&channel, "Hedged", "x").await.expect("connected");
+    replica.set(Mode::Answer(Duration::from_millis(200)));
+
+    let answer = unary(&channel, "Hedged", "x");
+
+    let in_time = tokio::time::timeout(Duration::from_secs(5), answer).await;
+    in_time.expect("long before its deadline").expect("answer");
 }

@@ -48,6 +48,7 @@ struct Span {
 #[derive(Debug)]
 pub struct Catalogue {
     zone: TimeZone,
+    most_entries: usize,
     terms: HashMap<(LineItemId, i64), Arc<Terms>>,
     shares: HashMap<AdUnitId, Vec<Span>>,
     bases: HashMap<BucketKey, Arc<Basis>>,
@@ -57,8 +58,14 @@ pub struct Catalogue {
 impl Catalogue {
     /// An empty catalogue whose months are those of `zone`.
     pub fn new(zone: TimeZone) -> Self {
+        Self::bounded(zone, MOST_ENTRIES)
+    }
+
+    /// An empty catalogue that forgets everything once it knows more than `most_entries` things.
+    pub fn bounded(zone: TimeZone, most_entries: usize) -> Self {
         Self {
             zone,
+            most_entries,
             terms: HashMap::new(),
             shares: HashMap::new(),
             bases: HashMap::new(),
@@ -80,6 +87,16 @@ impl Catalogue {
         spans.push(Span { from, until, share });
     }
 
+    /// Forgets everything, if that has become too much. Between batches alone: what was just learned for some rows must
+    /// still be there when they are prepared, or they would be parked for terms that are known.
+    pub fn trim(&mut self) {
+        let spans: usize = self.shares.values().map(Vec::len).sum();
+        let entries = self.terms.len() + spans + self.bases.len() + self.days.len();
+        if entries > self.most_entries {
+            *self = Self::bounded(self.zone.clone(), self.most_entries);
+        }
+    }
+
     /// What of the rows' terms and shares is not known.
     pub fn unknown<'a>(&self, rows: impl IntoIterator<Item = &'a DeliveryRow>) -> Unknown {
         let mut unknown = Unknown::default();
@@ -97,9 +114,6 @@ impl Catalogue {
 
     /// The rows with what they are rated by, or what is missing.
     pub fn prepare(&mut self, rows: Vec<DeliveryRow>) -> Vec<PreparedRow> {
-        if self.bases.len() + self.days.len() + self.shares.len() > MOST_ENTRIES {
-            *self = Self::new(self.zone.clone());
-        }
         rows.into_iter().map(|row| self.prepare_row(row)).collect()
     }
 

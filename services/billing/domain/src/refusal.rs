@@ -123,6 +123,12 @@ pub enum Refusal {
         /// The account.
         account: AccountId,
     },
+    /// What was to hold until a time would be over before it began.
+    #[error("the time given lies in the past")]
+    EndInThePast {
+        /// The account.
+        account: AccountId,
+    },
     /// The account changed since it was read.
     #[error("account {account} has changed since it was read")]
     StaleEtag {

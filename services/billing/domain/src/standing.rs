@@ -179,10 +179,15 @@ impl Work {
     /// Sets the standing by hand, in place of any override before.
     ///
     /// # Errors
-    /// When the account is not open, or has changed since it was read.
+    /// When it would be over already, or the account is not open, or has changed since it was read.
     pub fn override_standing(&mut self, command: &OverrideStanding) -> Result<Changed, Refusal> {
-        let mut account = self.editable(command.account, &command.etag)?;
         let now = self.now();
+        if command.ends_at <= now {
+            return Err(Refusal::EndInThePast {
+                account: command.account,
+            });
+        }
+        let mut account = self.editable(command.account, &command.etag)?;
         account.standing_override = Some(StandingOverride {
             standing: command.standing,
             reason: command.reason.clone(),

@@ -314,6 +314,24 @@ fn total(world: &World, item: LineItemId) -> Option<(i64, i64)> {
     Some((totals.amounts.billed.get(), over.unwrap().get()))
 }
 
+#[test]
+fn given_more_than_fits_when_learned_for_a_batch_then_it_is_there_until_the_next() {
+    let world = World::open(Mode::Prepaid, 0);
+    let mut known = Catalogue::bounded(TimeZone::UTC, 1);
+    let rows = vec![row(0, 1, 0, 0, 1, 10), row(1, 1, 1, 0, 1, 10)];
+    for _ in 0..2 {
+        known.trim();
+        assert_eq!(known.unknown(&rows).terms.len(), 2);
+        for number in [0, 1] {
+            known.learn_terms(terms(&world, number, PricingModel::Cpc, 1));
+            let end = Timestamp::from_micros(i64::MAX);
+            known.learn_share(share(&world, number, 1), Timestamp::EPOCH, end);
+        }
+        let prepared = known.prepare(rows.clone());
+        assert!(prepared.iter().all(|row| row.basis.is_ok()));
+    }
+}
+
 proptest! {
     #[test]
     fn order_batches_and_repetitions_do_not_matter(

@@ -2,9 +2,7 @@
 
 use super::{App, Error};
 use billing_domain::rating_set::LineItemTotals;
-use billing_store::StoreError;
 use cleave_kernel::{Currency, LineItemId, Micros, Timestamp};
-use cleave_storage::feed;
 use std::collections::BTreeMap;
 
 /// What line items have cost, all of about one moment.
@@ -26,8 +24,7 @@ impl App {
         let store = self.store();
         // The watermark and the revision are read first: what is read after them holds at least as much.
         let rated_through = store.rated_through().await?;
-        let head = feed::head(store.database().reader()).await;
-        let head = head.map_err(StoreError::from)?;
+        let head = store.feed_position().await?;
         let totals = store.line_item_totals(ids).await?;
         let held = store.held_for(ids).await?;
         Ok(Spend {

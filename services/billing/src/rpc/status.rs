@@ -7,7 +7,7 @@ use billing_domain::reservation::{CloseCause, State};
 use billing_store::StoreError;
 use cleave_contracts::billing::v1::ErrorReason;
 use cleave_host::status::{Domain, Refusal};
-use cleave_kernel::AccountId;
+use cleave_kernel::{AccountId, Violation};
 use cleave_storage::TokenError;
 use cleave_storage::token::Expiry;
 use std::time::Duration;
@@ -71,7 +71,7 @@ fn refusal(error: Error) -> Refusal {
 
 /// A token of a page that is not ours, or another list's.
 fn by_token(token: TokenError) -> Refusal {
-    let violation = cleave_kernel::Violation::new("page_token", "INVALID_TOKEN", token.to_string());
+    let violation = Violation::new("page_token", "INVALID_TOKEN", token.to_string());
     ERRORS
         .invalid(word(ErrorReason::InvalidRequest), violation)
         .meta("field", "page_token")
@@ -93,6 +93,10 @@ fn by_rule(rule: &Rule, message: String) -> Refusal {
             .already_exists(reason, "payment", subject)
             .message(message),
         Rule::StaleEtag { .. } => ERRORS.conflict(reason, message),
+        Rule::EndInThePast { .. } => {
+            let mend = "give a time in the future";
+            ERRORS.invalid(reason, Violation::new("end_time", "IN_THE_PAST", mend))
+        }
         Rule::Broken { .. } => ERRORS.internal(reason, rule),
         Rule::InsufficientFunds { .. }
         | Rule::AccountBlocked { .. }
@@ -128,6 +132,7 @@ const fn reason(rule: &Rule) -> ErrorReason {
         Rule::ReservationClosed { .. } => ErrorReason::ReservationClosed,
         Rule::StandingNotOverridden { .. } => ErrorReason::StandingNotOverridden,
         Rule::StaleEtag { .. } => ErrorReason::StaleEtag,
+        Rule::EndInThePast { .. } => ErrorReason::InvalidRequest,
         Rule::AmountOverflow { .. } => ErrorReason::AmountOverflow,
         Rule::Broken { .. } => ErrorReason::Internal,
     }
@@ -172,6 +177,7 @@ fn metadata(rule: &Rule) -> Vec<(&'static str, String)> {
                 ("party", party_word(*party).to_owned()),
             ]
         }
+        Rule::EndInThePast { .. } => vec![("field", "end_time".to_owned())],
         Rule::StaleEtag { account, etag } => vec![account_id(account), ("etag", etag.clone())],
         Rule::ReservationClosed { reservation, state } => vec![
             ("reservation_id", reservation.to_string()),

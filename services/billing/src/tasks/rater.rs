@@ -9,7 +9,7 @@ use billing_domain::rate_delivery::RateReport;
 use billing_domain::rating_set::Progress;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 /// Rates rows. Clones share what they know.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub(crate) struct Rater {
     app: App,
     operations: Operations,
     catalogue: Arc<Mutex<Catalogue>>,
+    /// Read by those between learning and preparing, when nothing may be forgotten.
+    in_use: Arc<RwLock<()>>,
 }
 
 impl Rater {
@@ -26,6 +28,7 @@ impl Rater {
             app,
             operations,
             catalogue: Arc::new(Mutex::new(Catalogue::new(zone))),
+            in_use: Arc::default(),
         }
     }
 
@@ -43,6 +46,10 @@ impl Rater {
         rows: Vec<DeliveryRow>,
         progress: Option<Progress>,
     ) -> anyhow::Result<RateReport> {
+        if let Ok(_alone) = self.in_use.try_write() {
+            self.catalogue.lock().await.trim();
+        }
+        let in_use = self.in_use.read().await;
         // A share is known up to an hour: asking for the latest hours answers the earlier ones but for those before the
         // latest change, and so on.
         for latest in [true, true, false] {
@@ -51,6 +58,7 @@ impl Rater {
             }
         }
         let rows = self.catalogue.lock().await.prepare(rows);
+        drop(in_use);
         Ok(self.app.rate_delivery(rows, progress).await?)
     }
 

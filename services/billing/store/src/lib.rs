@@ -24,7 +24,7 @@ pub use error::StoreError;
 pub use ledger::{Balances, BalancesOf, LedgerRow, TransferFilter, TransferRow};
 pub use migration::migrations;
 pub use reservation::ReservationFilter;
-pub use spend::ChargeFilter;
+pub use spend::{ChargeFilter, Waiting};
 pub use store::{ACCOUNTS, Store, StoreOptions};
 pub use verify::{Finding, FindingKind, Phase, Report, Summary};
 pub use writer::{Command, Decision, Submission};

@@ -11,8 +11,8 @@ use cleave_kernel::{
     AdvertiserId, CampaignId, Currency, LineItemId, Micros, PublisherId, Timestamp,
 };
 use cleave_storage::padded;
-use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, Value};
+use sea_orm::{ConnectionTrait, QueryResult};
 use std::collections::BTreeMap;
 
 /// Line items in one query.
@@ -31,6 +31,15 @@ pub struct ChargeFilter {
     pub publisher: Option<PublisherId>,
     /// Those of one accounting month.
     pub period: Option<Period>,
+}
+
+/// A line item with delivery that nothing covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    /// Since when.
+    pub since: Timestamp,
+    /// The line item.
+    pub line_item: LineItemId,
 }
 
 impl Store {
@@ -108,35 +117,47 @@ impl Store {
             .await
     }
 
-    /// Up to `limit` line items with delivery that is unfunded since `before` or earlier and for which nothing is held
-    /// any more, the longest waiting first.
+    /// Up to `limit` line items after `after` with delivery that is unfunded since `before` or earlier and for which
+    /// nothing is held any more, the longest waiting first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn unfunded_line_items(
         &self,
         before: Timestamp,
+        after: Option<Waiting>,
         limit: u64,
-    ) -> Result<Vec<LineItemId>, StoreError> {
+    ) -> Result<Vec<Waiting>, StoreError> {
         let live = Query::select()
             .column("line_item_id")
             .from(reservation::TABLE)
             .and_where(Expr::col("state").is_in(reservation::LIVE))
             .to_owned();
-        let select = &Query::select()
-            .column("id")
+        let mut select = Query::select()
+            .columns(["unfunded_since", "id"])
             .from(line_item::TABLE)
             .and_where(Expr::col("unfunded_since").lte(before.micros()))
             .and_where(Expr::col("id").not_in_subquery(live))
             .order_by("unfunded_since", Order::Asc)
+            .order_by("id", Order::Asc)
             .limit(limit)
             .to_owned();
+        if let Some(after) = after {
+            let here = Expr::tuple(["unfunded_since", "id"].map(Expr::col));
+            let values: [Value; 2] = [after.since.micros().into(), after.line_item.uuid().into()];
+            select.and_where(here.gt(Expr::tuple(values.map(Expr::val))));
+        }
+        let select = &select;
         self.database()
             .read("unfunded_line_items", |conn| async move {
                 let rows = conn.query_all(select).await?;
-                rows.iter()
-                    .map(|row| Ok(LineItemId::from_uuid(row.try_get_by_index(0)?)))
-                    .collect()
+                let read = |row: &QueryResult| {
+                    Ok(Waiting {
+                        since: Timestamp::from_micros(row.try_get_by_index(0)?),
+                        line_item: LineItemId::from_uuid(row.try_get_by_index(1)?),
+                    })
+                };
+                rows.iter().map(read).collect()
             })
             .await
     }

@@ -59,7 +59,7 @@ impl Store {
         });
         let reader = database.clone();
         let account_reads =
-            Gatherer::spawn("accounts", READS_WAITING, READS_TOGETHER, move |ids| {
+            Gatherer::spawn_reads("accounts", READS_WAITING, READS_TOGETHER, move |ids| {
                 let reader = reader.clone();
                 async move { crate::account::answer(&reader, ids).await }
             });

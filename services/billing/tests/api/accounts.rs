@@ -1,9 +1,12 @@
 //! Accounts: opening, terms, standing, closing.
 
-use crate::server::{Server, eventually, inr, opening, order, payment, refused, request_id};
+use crate::server::{
+    Server, eventually, fields, inr, opening, order, payment, refused, request_id,
+};
 use billing_client::pb;
 use billing_client::types::{AccountMode, AccountStanding, PartyKind};
 use cleave_kernel::{AdvertiserId, Clock};
+use cleave_storage::testing::TestDatabase;
 use pb::StandingReason;
 use std::time::Duration;
 use tonic::Code;
@@ -181,6 +184,28 @@ async fn given_an_override_when_its_time_passes_then_it_ends_by_itself() {
         cleared,
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_an_override_that_has_ended_when_repeated_then_its_first_answer_comes_again() {
+    for database in TestDatabase::each_engine().await {
+        let server = Server::over(database).await;
+        let account = server.advertiser(1_000).await;
+        let request = blocking(&server, &account);
+        let first = server.client.override_standing(request.clone()).await;
+        server.clock.advance(Duration::from_secs(61));
+        let again = server.client.override_standing(request.clone()).await;
+        assert_eq!(again.unwrap(), first.unwrap());
+
+        let late = pb::OverrideStandingRequest {
+            request_id: request_id(),
+            etag: server.account(&account.id).await.etag,
+            ..request
+        };
+        let answer = server.client.override_standing(late).await;
+        let error = refused(answer, Code::InvalidArgument, "INVALID_REQUEST");
+        assert_eq!(fields(&error), ["end_time"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

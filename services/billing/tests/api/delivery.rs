@@ -1,12 +1,15 @@
 //! Delivery, from an Operations on the other end of a real connection to charges in the ledger.
 
-use crate::server::{Server, settings_with};
+use crate::server::{Server, eventually, settings_with};
 use billing_client::pb;
-use cleave_storage::Engine;
+use cleave_kernel::AccountId;
 use cleave_storage::testing::TestDatabase;
+use cleave_storage::{Engine, StorageError};
 use operations_client::fake::{FakeOperations, ShareVersion, new_id};
 use operations_client::pb as ops;
 use operations_client::types::{OverdeliveryPolicy, PricingModel};
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use std::time::Duration;
 
 /// 2026-11-01T00:00Z.
@@ -64,7 +67,11 @@ impl Pair {
     }
 
     pub(crate) fn publish_terms(&self, version: i64, rate: i64) {
-        self.operations.publish_terms(ops::LineItemTerms {
+        self.operations.publish_terms(self.terms(version, rate));
+    }
+
+    fn terms(&self, version: i64, rate: i64) -> ops::LineItemTerms {
+        ops::LineItemTerms {
             line_item_id: self.line_item.clone(),
             version,
             campaign_id: new_id("camp"),
@@ -79,7 +86,7 @@ impl Pair {
             effective_time: Some(instant(-1000)),
             line_item_name: String::new(),
             campaign_name: String::new(),
-        });
+        }
     }
 
     pub(crate) fn row(&self, hour: i64, revision: i64, clicks: i64) -> ops::DeliveryRow {
@@ -98,6 +105,49 @@ impl Pair {
             }),
             ..ops::DeliveryRow::default()
         }
+    }
+
+    /// Another advertiser without money, with 50 micros delivered of a line item of its own, which is answered.
+    async fn beside(&self) -> String {
+        let line_item = new_id("line");
+        self.operations.publish_terms(ops::LineItemTerms {
+            line_item_id: line_item.clone(),
+            advertiser_id: self.server.advertiser(0).await.ops_ref,
+            ..self.terms(1, 1)
+        });
+        let mut row = self.row(0, 1, 50);
+        row.key.as_mut().unwrap().line_item_id = line_item.clone();
+        self.operations.report([row]);
+        let request = pb::BatchGetSpendRequest {
+            line_item_ids: vec![line_item.clone()],
+        };
+        let client = &self.server.client;
+        eventually(
+            "the second line item is rated",
+            || client.batch_get_spend(request.clone()),
+            |spend| spend.as_ref().is_ok_and(|spend| spend.spends.len() == 1),
+        )
+        .await
+        .unwrap();
+        line_item
+    }
+
+    /// Takes the row of an account away.
+    async fn forget_account(&self, account: &pb::BillingAccount) {
+        let id: AccountId = account.id.parse().unwrap();
+        let delete = &Query::delete()
+            .from_table("accounts")
+            .and_where(Expr::col("id").eq(id.uuid()))
+            .to_owned();
+        let tampered = self
+            .server
+            .database
+            .db()
+            .transaction("tamper", |txn| async move {
+                txn.execute(delete).await?;
+                Ok::<_, StorageError>(())
+            });
+        tampered.await.unwrap();
     }
 
     pub(crate) async fn spend(&self) -> pb::BatchGetSpendResponse {
@@ -320,4 +370,34 @@ async fn what_nothing_covers_is_carried_by_the_platform_after_a_while() {
     assert_eq!(spend.overdelivered_micros, 70);
     assert_eq!(spend.funding.unwrap().written_off_micros, 70);
     pair.server.verified().await;
+}
+
+#[tokio::test]
+async fn given_a_line_item_that_cannot_be_settled_then_those_after_it_are() {
+    for database in TestDatabase::each_engine().await {
+        let pair = Pair::over(database, 0).await;
+        pair.publish_terms(1, 1);
+        pair.operations.report([pair.row(0, 1, 100)]);
+        pair.rated(100).await;
+        // The second one has waited for a shorter time.
+        pair.server.clock.advance(Duration::from_secs(1));
+        let second = pair.beside().await;
+        // No program does that; a restored table might.
+        pair.forget_account(&pair.advertiser).await;
+        pair.server.clock.advance(Duration::from_secs(25 * 60 * 60));
+        let request = pb::BatchGetSpendRequest {
+            line_item_ids: vec![second],
+        };
+        let reached = async {
+            loop {
+                let spend = pair.server.client.batch_get_spend(request.clone()).await;
+                let funding = spend.unwrap().spends.remove(0).funding.unwrap();
+                if funding.written_off_micros == 50 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap();
+    }
 }

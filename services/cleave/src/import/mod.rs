@@ -64,11 +64,11 @@ pub(crate) async fn delivery(args: DeliveryArgs) -> Result<ExitCode> {
     let mut report = Report::new(&plan, faults);
     if report.has_faults() && !args.skip_bad_lines {
         report.nothing_sent();
-        report.print(args.output.json)?;
+        report.print(args.output.is_json())?;
         return Ok(ExitCode::FAILURE);
     }
     send(&args, &map, &plan, &mut report).await?;
-    report.print(args.output.json)?;
+    report.print(args.output.is_json())?;
     Ok(report.exit_code())
 }
 

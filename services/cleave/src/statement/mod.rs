@@ -43,7 +43,7 @@ pub(crate) async fn statement(args: StatementArgs) -> Result<ExitCode> {
         tokio::time::sleep(PAUSE).await;
         statement = read(&peers).await?;
     }
-    if args.output.json {
+    if args.output.is_json() {
         output::print_json(&statement)?;
     } else {
         print::print(&statement);

@@ -39,11 +39,6 @@ impl Addresses {
             admin: admin(listen, free),
         })
     }
-
-    /// Where the other service finds this one.
-    pub(super) fn url(&self) -> String {
-        format!("http://{}", self.listen)
-    }
 }
 
 /// The known admin port beside a known port, else a free one.

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use self::pair::Pair;
+use crate::peers::IdentityArgs;
 use crate::sample;
 
 /// Options of `cleave up`.
@@ -38,6 +39,8 @@ pub(crate) struct UpArgs {
     /// Start empty: without the sample network that an empty data directory gets.
     #[arg(long)]
     empty: bool,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 /// Serves until Ctrl-C or SIGTERM, then drains.
@@ -64,7 +67,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<ExitCode> {
 async fn serve(args: &UpArgs, pair: &Pair) -> Result<()> {
     pair.ready().await;
     if !args.empty {
-        sample::load_if_empty(&pair.peers()?, &args.data_dir).await?;
+        sample::load_if_empty(&pair.peers(&args.identity)?, &args.data_dir).await?;
     }
     if let Some(file) = &args.ready_file {
         ready::write(file, pair)?;

@@ -9,7 +9,7 @@ use operations::Operations;
 use super::UpArgs;
 use super::address::Addresses;
 use super::database;
-use crate::peers::{PeerArgs, Peers};
+use crate::peers::{IdentityArgs, PeerArgs, Peers};
 
 /// Both services, running.
 pub(super) struct Pair {
@@ -26,9 +26,9 @@ impl Pair {
         let operations_db = database::url(args.operations_db.as_ref(), dir, "operations.db")?;
         let billing_db = database::url(args.billing_db.as_ref(), dir, "billing.db")?;
 
-        let peer = ("peers.operations", operations.url());
+        let peer = ("peers.operations", operations.listen.to_string());
         let billing_running = start::<Billing>(&billing, &billing_db, &peer).await?;
-        let peer = ("peers.billing", billing.url());
+        let peer = ("peers.billing", billing.listen.to_string());
         match start::<Operations>(&operations, &operations_db, &peer).await {
             Ok(operations) => Ok(Self {
                 operations,
@@ -46,11 +46,12 @@ impl Pair {
         tokio::join!(self.operations.ready(), self.billing.ready());
     }
 
-    /// Clients of both.
-    pub(super) fn peers(&self) -> Result<Peers> {
+    /// Clients of both; with an identity where the services want one.
+    pub(super) fn peers(&self, identity: &IdentityArgs) -> Result<Peers> {
         let args = PeerArgs {
             operations: self.operations.addr().to_string(),
             billing: self.billing.addr().to_string(),
+            identity: identity.clone(),
         };
         args.connect()
     }

@@ -74,7 +74,7 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<ExitCode> {
         rating,
         clean: difference.is_none(),
     };
-    if args.output.json {
+    if args.output.is_json() {
         output::print_json(&verification)?;
     } else {
         print(&verification);

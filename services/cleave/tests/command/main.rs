@@ -1,5 +1,6 @@
 //! The command as people run it: the real binary, real services, real databases.
 
+mod certs;
 mod import;
 mod network;
 mod report;

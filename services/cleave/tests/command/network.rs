@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-const CLEAVE: &str = env!("CARGO_BIN_EXE_cleave");
+/// The command.
+pub(crate) const CLEAVE: &str = env!("CARGO_BIN_EXE_cleave");
 /// How long a network may take to get ready or to end.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -15,13 +16,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Both services, in a process of their own.
 pub(crate) struct Network {
     child: Child,
-    operations: String,
-    billing: String,
+    pub(crate) operations: String,
+    pub(crate) billing: String,
 }
 
 impl Network {
     /// Starts `cleave up` on free ports and waits until it is ready.
     pub(crate) async fn up(dir: &Path, options: &[&str]) -> Self {
+        Self::up_with(dir, options, &[]).await
+    }
+
+    /// The same with these environment variables.
+    pub(crate) async fn up_with(
+        dir: &Path,
+        options: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
         let ready_file = dir.join("ready.json");
         let _ = std::fs::remove_file(&ready_file);
         let child = Command::new(CLEAVE)
@@ -33,6 +43,7 @@ impl Network {
             .args(["--operations", "127.0.0.1:0", "--billing", "127.0.0.1:0"])
             .args(options)
             .env("RUST_LOG", "error")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()

@@ -15,7 +15,8 @@ use metrics::{Counter, Gauge, counter, gauge};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use window::Measure;
 
 /// Where the host's own refusals belong.

@@ -5,7 +5,7 @@ use crate::health::pb::HealthCheckRequest;
 use crate::health::pb::health_check_response::ServingStatus;
 use crate::health::pb::health_client::HealthClient;
 use clap::Args;
-use cleave_mesh::tls::{Credentials, TrustDomain, Workload};
+use cleave_mesh::tls::Workload;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -89,11 +89,10 @@ impl Check {
 
 /// What the service itself goes by: the check shows the same certificate, and expects it at the other end.
 fn identity(settings: &TlsSettings) -> anyhow::Result<Option<ClientConfig>> {
-    let Some(files) = settings.files() else {
+    let Some(credentials) = settings.credentials()? else {
         return Ok(None);
     };
-    let domain = TrustDomain::parse(&settings.trust_domain)?;
-    let current = Credentials::load(files, domain)?.current();
+    let current = credentials.current();
     let own = current.workload().map(Workload::name).unwrap_or_default();
     Ok(Some(current.client(own)?))
 }

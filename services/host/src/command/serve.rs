@@ -23,6 +23,7 @@ pub(super) async fn serve<P: Program>(
     });
     if let Some(file) = ready_file {
         tokio::select! {
+            biased;
             () = running.ready() => write_ready(&running, &file).await?,
             () = running.drain().begun() => {}
         }

@@ -3,7 +3,7 @@
 use super::duration;
 use super::fault::Faults;
 use super::loader::Validate;
-use cleave_mesh::tls::{TlsFiles, TrustDomain};
+use cleave_mesh::tls::{Credentials, TlsFiles, TrustDomain};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,6 +58,18 @@ impl TlsSettings {
             key: PathBuf::from(&self.key),
             authority: (!self.authority.is_empty()).then(|| PathBuf::from(&self.authority)),
         })
+    }
+
+    /// What the files hold, when the port speaks TLS. The host that gets it follows the files.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
+        let Some(files) = self.files() else {
+            return Ok(None);
+        };
+        let domain = TrustDomain::parse(&self.trust_domain)?;
+        Ok(Some(Credentials::load(files, domain)?))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::call::Stack;
 use super::handshake::Handshake;
+use super::listen::Socket;
 use super::origin::{Identity, Origin};
 use super::slot::Slot;
 use super::wire::{Watched, Wire};
@@ -15,7 +16,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// A client that has not begun to speak gets this long once the end has begun: a call may be on its way.
 const LAST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -36,18 +36,17 @@ enum End {
 
 /// Serves a connection until it ends, or until drain, age or idleness end it.
 pub(super) async fn serve(
-    stream: TcpStream,
+    socket: Socket,
     handshake: Handshake,
     stack: Stack,
     drain: Drain,
     slot: Slot,
 ) {
-    // Small answers leave at once; where that cannot be set, they leave a little later.
-    let _ = stream.set_nodelay(true);
-    let remote = stream.peer_addr().ok();
+    let remote = socket.peer_addr();
     let mut patience = pin!(patience(stack.settings().handshake_timeout, &drain));
     let shaken = tokio::select! {
-        shaken = handshake.accept(stream) => shaken,
+        biased;
+        shaken = handshake.accept(socket) => shaken,
         () = patience.as_mut() => Err(too_slow()),
     };
     let (wire, identity) = match shaken {
@@ -87,6 +86,7 @@ fn broken(remote: Option<SocketAddr>, error: &dyn std::error::Error) {
 /// How long a client may take to begin.
 async fn patience(timeout: Duration, drain: &Drain) {
     tokio::select! {
+        biased;
         () = tokio::time::sleep(timeout) => {}
         () = drain.token().cancelled() => tokio::time::sleep(LAST_BYTE_TIMEOUT).await,
     }
@@ -108,11 +108,13 @@ async fn http2(
         builder(&settings).serve_connection(TokioIo::new(watched), stack.at(Arc::clone(&origin)));
     let mut connection = pin!(connection);
     tokio::select! {
+        biased;
         ended = connection.as_mut() => return Ok(ended.map(|()| None)?),
         () = preface.complete() => {}
         () = patience => return Err(too_slow().into()),
     }
     let end = tokio::select! {
+        biased;
         ended = connection.as_mut() => return Ok(ended.map(|()| None)?),
         () = drain.token().cancelled() => End::Drain,
         () = after(jitter(settings.max_connection_age)) => End::Age,
@@ -122,6 +124,7 @@ async fn http2(
     Connection::graceful_shutdown(connection.as_mut());
     if !matches!(end, End::Drain) {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => return Ok(ended.map(|()| Some(end))?),
             () = tokio::time::sleep(settings.max_connection_grace) => {}
         }

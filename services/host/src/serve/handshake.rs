@@ -1,14 +1,14 @@
 //! The beginning of a connection: TLS by the credentials of the day, and who is at the other end.
 
+use super::listen::Socket;
 use super::origin::Identity;
 use super::wire::Wire;
 use crate::config::{Access, TlsSettings};
 use arc_swap::ArcSwapOption;
-use cleave_mesh::tls::{Anonymous, Credentials, Snapshot, TrustDomain};
+use cleave_mesh::tls::{Anonymous, Credentials, Snapshot};
 use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 /// Shakes hands with clients. Clones are the same object.
@@ -32,13 +32,14 @@ struct Made {
 }
 
 impl Handshake {
-    /// As the settings say; plaintext without a certificate.
-    pub(crate) fn new(settings: &TlsSettings) -> anyhow::Result<Self> {
-        let Some(files) = settings.files() else {
+    /// By these credentials; plaintext without any.
+    pub(crate) fn new(
+        settings: &TlsSettings,
+        credentials: Option<Credentials>,
+    ) -> anyhow::Result<Self> {
+        let Some(credentials) = credentials else {
             return Ok(Self::default());
         };
-        let domain = TrustDomain::parse(&settings.trust_domain)?;
-        let credentials = Credentials::load(files, domain)?;
         let open =
             [settings.health, settings.reflection, settings.contract].contains(&Access::Everyone);
         let tls = Tls {
@@ -68,13 +69,13 @@ impl Handshake {
     }
 
     /// Shakes hands; tells who the client is.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<(Wire, Identity)> {
+    pub(super) async fn accept(&self, socket: Socket) -> io::Result<(Wire, Identity)> {
         let Some(tls) = &self.tls else {
-            return Ok((Wire::Plain(stream), Identity::Believed));
+            return Ok((Wire::Plain(socket), Identity::Believed));
         };
         let made = tls.config().map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::clone(&made.config));
-        let stream = acceptor.accept(stream).await?;
+        let stream = acceptor.accept(socket).await?;
         let identity = if made.snapshot.has_identities() {
             let certificates = stream.get_ref().1.peer_certificates();
             let workload = made.snapshot.workload_of(certificates);

@@ -1,12 +1,12 @@
 //! The bytes of a connection, over TLS or not, and whether its client has begun to speak HTTP/2.
 
+use super::listen::Socket;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::server::TlsStream;
 
@@ -16,9 +16,9 @@ const PREFACE: usize = 24;
 /// The bytes of a connection.
 pub(super) enum Wire {
     /// As they are.
-    Plain(TcpStream),
+    Plain(Socket),
     /// Encrypted.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 /// Whether a client has sent its preface.

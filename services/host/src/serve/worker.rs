@@ -7,19 +7,19 @@
 use super::call::Stack;
 use super::connection;
 use super::handshake::Handshake;
+use super::listen::Incoming;
 use super::slot::Slot;
 use crate::drain::Drain;
 use std::io;
-use std::net::TcpStream as StdTcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Connections that a busy worker has not yet taken.
 const BACKLOG: usize = 256;
@@ -27,7 +27,10 @@ const BACKLOG: usize = 256;
 const BLOCKING_GRACE: Duration = Duration::from_millis(100);
 
 /// A connection on its way to a worker, with its place.
-type Accepted = (StdTcpStream, Slot);
+type Accepted = (Incoming, Slot);
+
+/// What each worker serves, with the proof that it does.
+type Shares = Vec<(Worker, TaskTrackerToken)>;
 
 /// The workers of one service. Clones are the same workers.
 #[derive(Debug, Clone)]
@@ -54,11 +57,34 @@ impl Workers {
     ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = if count == 0 { cores() } else { count };
+        let (workers, shares) = Self::divide(count, handshake, stack, drain);
+        let mut threads = Vec::with_capacity(count);
+        for (index, (worker, serving)) in shares.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("{name}-{index}"));
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            threads.push(thread.spawn(move || {
+                runtime.block_on(worker.run(serving));
+                runtime.shutdown_timeout(BLOCKING_GRACE);
+            })?);
+        }
+        Ok((workers, threads))
+    }
+
+    /// Serves on the present runtime, for a network whose connections cannot leave it.
+    pub(crate) fn here(handshake: &Handshake, stack: &Stack, drain: &Drain) -> Self {
+        let (workers, shares) = Self::divide(1, handshake, stack, drain);
+        for (worker, serving) in shares {
+            tokio::spawn(worker.run(serving));
+        }
+        workers
+    }
+
+    fn divide(count: usize, handshake: &Handshake, stack: &Stack, drain: &Drain) -> (Self, Shares) {
         let serving = TaskTracker::new();
         let release = CancellationToken::new();
         let mut queues = Vec::with_capacity(count);
-        let mut threads = Vec::with_capacity(count);
-        for index in 0..count {
+        let mut shares = Vec::with_capacity(count);
+        for _ in 0..count {
             let (queue, connections) = mpsc::channel(BACKLOG);
             let worker = Worker {
                 connections,
@@ -67,34 +93,27 @@ impl Workers {
                 drain: drain.clone(),
                 release: release.clone(),
             };
-            let serving = serving.token();
-            let thread = std::thread::Builder::new().name(format!("{name}-{index}"));
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            threads.push(thread.spawn(move || {
-                runtime.block_on(worker.run(serving));
-                runtime.shutdown_timeout(BLOCKING_GRACE);
-            })?);
+            shares.push((worker, serving.token()));
             queues.push(queue);
         }
         serving.close();
-        let next = AtomicUsize::new(0);
-        Ok((
-            Self {
-                inner: Arc::new(Inner {
-                    queues,
-                    next,
-                    serving,
-                    release,
-                }),
-            },
-            threads,
-        ))
+        let inner = Arc::new(Inner {
+            queues,
+            next: AtomicUsize::new(0),
+            serving,
+            release,
+        });
+        (Self { inner }, shares)
     }
 
     /// Gives a connection to the next worker.
-    pub(super) async fn hand_over(&self, stream: StdTcpStream, slot: Slot) {
+    pub(super) async fn hand_over(&self, connection: Incoming, slot: Slot) {
         let turn = self.inner.next.fetch_add(1, Ordering::Relaxed) % self.inner.queues.len();
-        if self.inner.queues[turn].send((stream, slot)).await.is_err() {
+        if self.inner.queues[turn]
+            .send((connection, slot))
+            .await
+            .is_err()
+        {
             tracing::debug!("a connection came too late");
         }
     }
@@ -121,7 +140,7 @@ struct Worker {
 
 impl Worker {
     /// Serves until the drain; holds `_serving` while a connection is open.
-    async fn run(mut self, serving: tokio_util::task::task_tracker::TaskTrackerToken) {
+    async fn run(mut self, serving: TaskTrackerToken) {
         let open = TaskTracker::new();
         loop {
             tokio::select! {
@@ -140,21 +159,23 @@ impl Worker {
         }
         open.close();
         tokio::select! {
+            biased;
             () = open.wait() => {}
             () = self.drain.killed().cancelled() => {}
         }
         drop(serving);
         tokio::select! {
+            biased;
             () = self.release.cancelled() => {}
             () = self.drain.killed().cancelled() => {}
         }
     }
 
-    fn serve(&self, (stream, slot): Accepted, open: &TaskTracker) {
-        match TcpStream::from_std(stream) {
-            Ok(stream) => {
+    fn serve(&self, (connection, slot): Accepted, open: &TaskTracker) {
+        match connection.settle() {
+            Ok(socket) => {
                 open.spawn(connection::serve(
-                    stream,
+                    socket,
                     self.handshake.clone(),
                     self.stack.clone(),
                     self.drain.clone(),

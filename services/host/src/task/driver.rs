@@ -68,6 +68,7 @@ impl Driver {
                     }
                 };
                 tokio::select! {
+                    biased;
                     () = run => {}
                     () = kill.cancelled() => {}
                 }
@@ -125,6 +126,7 @@ pub(super) async fn attempt<T>(
 /// Waits, but not beyond the stop.
 pub(super) async fn pause(wait: Duration, stop: &CancellationToken) {
     tokio::select! {
+        biased;
         () = tokio::time::sleep(wait) => {}
         () = stop.cancelled() => {}
     }

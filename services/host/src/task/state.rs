@@ -4,7 +4,8 @@ use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use metrics::{counter, histogram};
 use serde::Serialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is known of one task. Clones are the same object.
 #[derive(Debug, Clone)]

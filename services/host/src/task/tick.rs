@@ -5,8 +5,9 @@ use super::driver::{attempt, pause};
 use super::state::TaskState;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// After failures, a task is tried again at least this often.
@@ -110,6 +111,7 @@ impl Task {
                         continue;
                     }
                     tokio::select! {
+                        biased;
                         () = pause(jitter(self.period), &stop) => {}
                         () = self.wake.notified() => {}
                     }

@@ -3,9 +3,13 @@
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor};
-use sea_orm::{ConnectionTrait, Database as SeaOrm, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DbBackend, Statement,
+};
+use std::sync::Arc;
 
-use super::common;
+use super::{CONTROLS, common, lane};
+use crate::lane::{Lane, Session};
 use crate::{DatabaseOptions, StorageError};
 
 /// Prepared statements kept per connection. The server bounds those of all sessions together (16,382 unless
@@ -16,16 +20,37 @@ const SCHEMA_LOCK_SECONDS: u64 = 60;
 /// What the version of every MariaDB contains, and of no MySQL.
 const MARIADB: &str = "MariaDB";
 
+/// The connection for control.
 pub(crate) async fn connect(
     url: &str,
     options: &DatabaseOptions,
 ) -> Result<DatabaseConnection, StorageError> {
+    let mut connect = settings(url, options, Arc::default());
+    connect.max_connections(CONTROLS);
+    let control = SeaOrm::connect(connect).await?;
+    check_collation(&control).await?;
+    Ok(control)
+}
+
+/// The lanes, not connected yet.
+pub(crate) async fn lanes(url: &str, options: &DatabaseOptions) -> Result<Vec<Lane>, StorageError> {
+    let mut lanes = Vec::new();
+    for _ in 0..options.connections.max(1) {
+        let session = Arc::new(Session::default());
+        let mut connect = settings(url, options, Arc::clone(&session));
+        lane(&mut connect);
+        lanes.push(Lane::new(SeaOrm::connect(connect).await?, session));
+    }
+    Ok(lanes)
+}
+
+/// `session` is told which connection is opened.
+fn settings(url: &str, options: &DatabaseOptions, session: Arc<Session>) -> ConnectOptions {
     // The mapper knows MariaDB by the other name only.
     let url = url.replacen("mariadb:", "mysql:", 1);
     let mut connect = common(&url, options);
-    let session = SessionSettings::from(options);
+    let told = SessionSettings::from(options);
     connect
-        .max_connections(options.connections.max(1))
         .test_before_acquire_if_idle_for(options.ping_after_idle)
         .map_sqlx_mysql_opts(|mysql: MySqlConnectOptions| {
             mysql
@@ -33,15 +58,16 @@ pub(crate) async fn connect(
                 .statement_cache_capacity(STATEMENT_CACHE)
         })
         .map_sqlx_mysql_pool_opts(move |pool| {
-            let session = session.clone();
+            let (told, session) = (told.clone(), Arc::clone(&session));
             pool.after_connect(move |connection, _| {
-                let session = session.clone();
-                Box::pin(async move { session.apply(connection).await })
+                let (told, session) = (told.clone(), Arc::clone(&session));
+                Box::pin(async move {
+                    session.opened(told.apply(connection).await?);
+                    Ok(())
+                })
             })
         });
-    let pool = SeaOrm::connect(connect).await?;
-    check_collation(&pool).await?;
-    Ok(pool)
+    connect
 }
 
 /// What every session is told before it serves.
@@ -62,7 +88,8 @@ impl From<&DatabaseOptions> for SessionSettings {
 }
 
 impl SessionSettings {
-    async fn apply(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    /// Answers what the server calls the connection.
+    async fn apply(&self, connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {
         connection
             .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             .await?;
@@ -74,7 +101,7 @@ impl SessionSettings {
         );
         connection.execute(AssertSqlSafe(common)).await?;
         // The two name the same setting differently and each refuses the other's name.
-        let version: String = sqlx::query_scalar("SELECT VERSION()")
+        let (version, id): (String, u64) = sqlx::query_as("SELECT VERSION(), CONNECTION_ID()")
             .fetch_one(&mut *connection)
             .await?;
         let statement = if version.contains(MARIADB) {
@@ -84,7 +111,7 @@ impl SessionSettings {
             format!("SET SESSION max_execution_time = {}", self.statement_millis)
         };
         connection.execute(AssertSqlSafe(statement)).await?;
-        Ok(())
+        Ok(id)
     }
 }
 

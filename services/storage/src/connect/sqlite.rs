@@ -2,19 +2,30 @@
 //! answered survives a power cut), foreign keys on, one writer, readers that cannot write.
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{Database as SeaOrm, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database as SeaOrm, DatabaseConnection};
+use std::sync::Arc;
 
-use super::common;
+use super::{common, lane};
+use crate::lane::{Lane, Session};
 use crate::{DatabaseOptions, StorageError};
 
 /// Rows that a reader's thread may run ahead of the task that takes them: fewer hand-overs between the two.
 const ROW_BUFFER: usize = 1024;
 
-/// The writer and the readers, in this order.
+/// Steps of SQLite's machine between two looks at whether the statement was cut off: well under a millisecond.
+const STEPS_PER_LOOK: i32 = 5_000;
+
+/// The lane for writing, the lanes for reading, and a reading connection for control.
+pub(crate) struct Connected {
+    pub(crate) writer: Lane,
+    pub(crate) readers: Vec<Lane>,
+    pub(crate) control: DatabaseConnection,
+}
+
 pub(crate) async fn connect(
     url: &str,
     options: &DatabaseOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), StorageError> {
+) -> Result<Connected, StorageError> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StorageError::Unsuitable(
             "an SQLite database must be a file: one in memory cannot be shared by a writer and readers"
@@ -22,11 +33,24 @@ pub(crate) async fn connect(
         ));
     }
     // The writer comes first: it creates the file and turns the write-ahead log on.
+    let writer = open_lane(writing(url, options)).await?;
+    let mut readers = Vec::new();
+    for _ in 0..options.sqlite_readers.max(1) {
+        readers.push(open_lane(reading(url, options)).await?);
+    }
+    let mut control = reading(url, options);
+    control.max_connections(1);
+    Ok(Connected {
+        writer,
+        readers,
+        control: SeaOrm::connect(control).await?,
+    })
+}
+
+fn writing(url: &str, options: &DatabaseOptions) -> ConnectOptions {
     let busy = options.lock_timeout;
-    let mut writer = common(url, options);
-    writer
-        .max_connections(1)
-        .min_connections(1)
+    let mut connect = common(url, options);
+    connect
         .idle_timeout(None)
         .max_lifetime(None)
         .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
@@ -39,11 +63,13 @@ pub(crate) async fn connect(
                 .statement_cache_capacity(512)
                 .row_buffer_size(ROW_BUFFER)
         });
-    let writer = SeaOrm::connect(writer).await?;
+    connect
+}
 
-    let mut readers = common(url, options);
-    readers
-        .max_connections(options.sqlite_readers.max(1))
+fn reading(url: &str, options: &DatabaseOptions) -> ConnectOptions {
+    let busy = options.lock_timeout;
+    let mut connect = common(url, options);
+    connect
         .idle_timeout(None)
         .max_lifetime(None)
         .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
@@ -54,6 +80,24 @@ pub(crate) async fn connect(
                 .statement_cache_capacity(512)
                 .row_buffer_size(ROW_BUFFER)
         });
-    let readers = SeaOrm::connect(readers).await?;
-    Ok((writer, readers))
+    connect
+}
+
+/// A lane whose statements end when its session is cut.
+async fn open_lane(mut connect: ConnectOptions) -> Result<Lane, StorageError> {
+    let session = Arc::new(Session::default());
+    let looked = Arc::clone(&session);
+    lane(&mut connect);
+    connect.map_sqlx_sqlite_pool_opts(move |pool| {
+        let looked = Arc::clone(&looked);
+        pool.after_connect(move |connection, _| {
+            let looked = Arc::clone(&looked);
+            Box::pin(async move {
+                let mut handle = connection.lock_handle().await?;
+                handle.set_progress_handler(STEPS_PER_LOOK, move || !looked.is_cut());
+                Ok(())
+            })
+        })
+    });
+    Ok(Lane::new(SeaOrm::connect(connect).await?, session))
 }

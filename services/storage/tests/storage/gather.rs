@@ -203,3 +203,34 @@ fn given_submitters_on_other_runtimes_when_they_submit_then_each_gets_its_own_an
         worker.join().expect("a worker finishes");
     }
 }
+
+#[tokio::test]
+async fn given_a_batch_of_reads_when_nobody_waits_any_more_then_it_is_dropped_and_the_next_one_runs()
+ {
+    let running = Arc::new(());
+    let held = Arc::clone(&running);
+    let gatherer = Gatherer::spawn_reads("reads", 8, 8, move |batch: Vec<u32>| {
+        let held = Arc::clone(&held);
+        async move {
+            if batch.contains(&0) {
+                let _held = held;
+                std::future::pending::<()>().await;
+            }
+            batch
+        }
+    });
+    let submit = |number| {
+        let gatherer = gatherer.clone();
+        tokio::spawn(async move { gatherer.submit(number).await })
+    };
+    let begun = Arc::strong_count(&running);
+    let (one, other) = (submit(0), submit(1));
+    while Arc::strong_count(&running) == begun {
+        tokio::task::yield_now().await;
+    }
+    one.abort();
+    let next = submit(2);
+    other.abort();
+    assert_eq!(next.await.expect("not aborted"), Ok(2));
+    assert_eq!(Arc::strong_count(&running), begun);
+}

@@ -3,6 +3,7 @@
 use cleave_kernel::Timestamp;
 use cleave_storage::idempotency::{self, Fingerprint, Lookup, Remembered, RequestKey, Requests};
 use cleave_storage::{Database, StorageError};
+use std::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{create_counter, lock_counter, migrated, read_counter, set_counter};
@@ -125,4 +126,53 @@ async fn increment_once(db: &Database, id: u128) -> Result<Vec<u8>, StorageError
         Ok(id.to_be_bytes().to_vec())
     })
     .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_the_same_requests_in_opposite_orders_when_two_replicas_keep_them_then_no_circle_forms()
+ {
+    for test in migrated().await {
+        let replicas = [test.db().clone(), test.replica().await];
+        for round in 0..10_u128 {
+            let mut outcomes: Vec<_> = (0..200)
+                .map(|id| Remembered {
+                    key: key(round * 1000 + id, "m"),
+                    method: "Increment",
+                    outcome: Vec::new(),
+                })
+                .collect();
+            let keeping = replicas.clone().map(|db| {
+                let order = outcomes.clone();
+                outcomes.reverse();
+                tokio::spawn(async move { keep_once(&db, &order).await })
+            });
+            for kept in keeping {
+                let deadlocks = kept.await.expect("a replica finishes");
+                assert!(deadlocks.is_empty(), "{test:?}: {deadlocks:?}");
+            }
+        }
+    }
+}
+
+/// Keeps outcomes unless a twin has; answers the deadlocks on the way.
+async fn keep_once(db: &Database, outcomes: &[Remembered]) -> Vec<String> {
+    let deadlocks = &Mutex::new(Vec::new());
+    let kept = db.transaction("keep", |txn| async move {
+        let keys: Vec<_> = outcomes.iter().map(|kept| kept.key).collect();
+        let known = idempotency::lookup(&*txn, &keys).await?;
+        if known.iter().any(|found| *found != Lookup::New) {
+            return Ok(());
+        }
+        let kept = idempotency::remember(&txn, Timestamp::EPOCH, outcomes).await;
+        if let Err(error) = &kept {
+            let told = format!("{error:?}");
+            if told.contains("eadlock") {
+                deadlocks.lock().expect("no test panics here").push(told);
+            }
+        }
+        kept
+    });
+    kept.await
+        .expect("the second look finds what the twin kept");
+    deadlocks.lock().expect("no test panics here").clone()
 }

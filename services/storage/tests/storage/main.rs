@@ -6,6 +6,7 @@ mod crash;
 mod errors;
 mod feed;
 mod gather;
+mod give_up;
 mod idempotency;
 mod migrate;
 mod sequence;

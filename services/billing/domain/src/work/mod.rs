@@ -76,6 +76,12 @@ impl Work {
         self.now = now;
     }
 
+    /// Sets the moment and its accounting month, once the rows are there and before any command is applied.
+    pub const fn set_moment(&mut self, now: Timestamp, period: Period) {
+        self.now = now;
+        self.period = period;
+    }
+
     /// The accounting month that the transaction books into.
     pub const fn period(&self) -> Period {
         self.period

@@ -97,7 +97,6 @@ pub(super) fn update_credit_terms(
 
 pub(super) fn override_standing(
     message: &pb::OverrideStandingRequest,
-    now: Timestamp,
 ) -> Result<(OverrideStanding, Request), Violations> {
     let mut bad = Violations::new();
     let request = bad.take(value::request(&message.request_id, message));
@@ -106,15 +105,10 @@ pub(super) fn override_standing(
     let standing = bad.take(value::stated("standing", message.standing, standing_of));
     let reason = bad.take(value::text("reason", &message.reason, REASON));
     let actor = bad.take(value::text("actor", &message.actor, NAME));
+    // Whether it lies ahead is for the rules to say, once it is known that the request is no repetition: what was done
+    // must still be answered when its end has come.
     let end = value::optional_time("end_time", message.end_time.as_ref());
-    let ends_at = bad.take(end.and_then(|end| match end {
-        Some(end) if end > now => Ok(end),
-        Some(_) => {
-            let mend = "give a time in the future";
-            Err(Violation::new("end_time", "IN_THE_PAST", mend))
-        }
-        None => Err(Violation::required("end_time")),
-    }));
+    let ends_at = bad.take(end.and_then(|end| end.ok_or_else(|| Violation::required("end_time"))));
     let parsed = || {
         let command = OverrideStanding {
             account: account?,

@@ -126,8 +126,7 @@ impl AccountService for Accounts {
         request: Request<pb::OverrideStandingRequest>,
     ) -> Result<Response<pb::OverrideStandingResponse>, Status> {
         let message = request.into_inner();
-        let now = self.app.clock().now();
-        let (command, request) = convert::override_standing(&message, now).map_err(Error::from)?;
+        let (command, request) = convert::override_standing(&message).map_err(Error::from)?;
         let command = Command::OverrideStanding(command);
         let changed = self.app.change_account(command, request).await?;
         let account = Some(convert::account(&changed.account, changed.standing));

@@ -7,6 +7,7 @@ use cleave_contracts::billing::v1 as pb;
 use futures::StreamExt;
 use pb::verify_ledger_response::Event;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -18,7 +19,9 @@ const FINDINGS: i64 = 1000;
 pub(super) fn verify(app: &App, skip_rating: bool) -> Answers<pb::VerifyLedgerResponse> {
     let (reports, received) = mpsc::channel(WAITING);
     let store = app.store().clone();
-    let checked = tokio::spawn(async move { store.verify_ledger(skip_rating, reports).await });
+    // Whoever drops the answer ends the work.
+    let mut checked = JoinSet::new();
+    checked.spawn(async move { store.verify_ledger(skip_rating, reports).await });
     let found = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
     let counted = std::sync::Arc::clone(&found);
     let reported = ReceiverStream::new(received).filter_map(move |report| {
@@ -27,10 +30,10 @@ pub(super) fn verify(app: &App, skip_rating: bool) -> Answers<pb::VerifyLedgerRe
     });
     let end = futures::stream::once(async move {
         let finding_count = || found.load(std::sync::atomic::Ordering::SeqCst);
-        match checked.await {
-            Ok(Ok(checked)) => Ok(answer(Event::Summary(summary(&checked, finding_count())))),
-            Ok(Err(error)) => Err(Status::from(Error::from(error))),
-            Err(_) => Err(Status::from(Error::from(StoreError::Lost))),
+        match checked.join_next().await {
+            Some(Ok(Ok(checked))) => Ok(answer(Event::Summary(summary(&checked, finding_count())))),
+            Some(Ok(Err(error))) => Err(Status::from(Error::from(error))),
+            Some(Err(_)) | None => Err(Status::from(Error::from(StoreError::Lost))),
         }
     });
     Box::pin(reported.chain(end))

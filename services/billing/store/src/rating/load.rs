@@ -1,6 +1,6 @@
 //! Loads what a batch rates, and adds the accounts that rating may move money on to what the writer locks next.
 
-use super::{DELIVERY, KEYS_TOGETHER, RatingScope, whole};
+use super::{DELIVERY, RatingScope, whole};
 use crate::error::StoreError;
 use crate::row::{self, bucket, bucket_total, line_item, parked_row, rated_row};
 use crate::writer::Scope;
@@ -11,10 +11,9 @@ use billing_domain::rating_set::RatingSet;
 use cleave_kernel::LineItemId;
 use cleave_storage::padded;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Takes the lock, loads the rows of rating and widens `scope` by the accounts and holds that they draw from.
 pub(crate) async fn load(
@@ -53,7 +52,7 @@ async fn load_rows(
 ) -> Result<(), StoreError> {
     let keys = || scope.rows.iter().map(|id| id.uuid());
     let select = row::select(rated_row::TABLE, rated_row::COLUMNS);
-    for row in by_keys(txn, &select, (rated_row::TABLE, "id"), keys()).await? {
+    for row in row::by_keys(txn, &select, (rated_row::TABLE, "id"), keys()).await? {
         set.load_row(rated_row::read(&row)?);
     }
     let any = row::select(parked_row::TABLE, ["id"]).limit(1).to_owned();
@@ -61,7 +60,7 @@ async fn load_rows(
         return Ok(());
     }
     let select = row::select(parked_row::TABLE, parked_row::COLUMNS);
-    for row in by_keys(txn, &select, (parked_row::TABLE, "id"), keys()).await? {
+    for row in row::by_keys(txn, &select, (parked_row::TABLE, "id"), keys()).await? {
         let (id, parked) = parked_row::read(&row)?;
         set.load_parked(id, parked);
     }
@@ -75,7 +74,7 @@ async fn load_line_items(
 ) -> Result<(), StoreError> {
     let select = row::select(line_item::TABLE, line_item::COLUMNS);
     let keys = scope.line_items.keys().map(|id| id.uuid());
-    for row in by_keys(txn, &select, (line_item::TABLE, "id"), keys).await? {
+    for row in row::by_keys(txn, &select, (line_item::TABLE, "id"), keys).await? {
         set.load_line_item(line_item::read(&row)?);
     }
     Ok(())
@@ -104,7 +103,7 @@ async fn load_buckets(
     let single = single.filter(|basis| alone.contains(&basis.key.line_item));
     let select = row::select(bucket_total::TABLE, bucket_total::COLUMNS);
     let keys = single.map(|basis| basis.id.uuid());
-    for row in by_keys(txn, &select, (bucket_total::TABLE, "id"), keys).await? {
+    for row in row::by_keys(txn, &select, (bucket_total::TABLE, "id"), keys).await? {
         let total = bucket_total::read(&row, 0)?;
         if let Some(basis) = scope.bases.get(&total.id) {
             set.load_bucket(total.with(Arc::clone(basis)));
@@ -127,7 +126,7 @@ async fn load_whole(
     set: &mut RatingSet,
 ) -> Result<(), StoreError> {
     let keys = line_items.iter().map(|id| id.uuid());
-    for row in by_keys(txn, select, (bucket::TABLE, "line_item_id"), keys).await? {
+    for row in row::by_keys(txn, select, (bucket::TABLE, "line_item_id"), keys).await? {
         set.load_bucket(whole::read(&row)?);
     }
     Ok(())
@@ -150,21 +149,4 @@ fn widen(scope: &mut Scope, set: &RatingSet) {
             scope.account(bucket.basis.publisher);
         }
     }
-}
-
-/// The rows of `select` whose `column` is one of `keys`.
-async fn by_keys(
-    txn: &DatabaseTransaction,
-    select: &SelectStatement,
-    column: (&'static str, &'static str),
-    keys: impl Iterator<Item = Uuid>,
-) -> Result<Vec<QueryResult>, StoreError> {
-    let mut rows = Vec::new();
-    let keys: Vec<_> = keys.collect();
-    for chunk in keys.chunks(KEYS_TOGETHER) {
-        let wanted = Expr::col(column).is_in(padded(chunk.iter().copied()));
-        let select = select.clone().and_where(wanted).to_owned();
-        rows.extend(txn.query_all(&select).await?);
-    }
-    Ok(rows)
 }

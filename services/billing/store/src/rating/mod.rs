@@ -14,6 +14,3 @@ pub(crate) use scope::RatingScope;
 
 /// The name of the delivery stream's row in `rating_cursor`.
 pub(crate) const DELIVERY: &str = "delivery";
-
-/// Keys in one `IN` list.
-const KEYS_TOGETHER: usize = 1024;

@@ -1,6 +1,6 @@
 //! Writes back what a batch rated.
 
-use super::{DELIVERY, KEYS_TOGETHER};
+use super::DELIVERY;
 use crate::error::StoreError;
 use crate::row::{
     self, IfThere, bucket, bucket_total, line_item, parked_row, rated_row, rev_share, terms,
@@ -101,7 +101,7 @@ async fn save_parked(
     )
     .await?;
     let unparked: Vec<_> = changes.unparked.iter().map(|id| id.uuid()).collect();
-    for chunk in unparked.chunks(KEYS_TOGETHER) {
+    for chunk in unparked.chunks(row::KEYS_TOGETHER) {
         let delete = Query::delete()
             .from_table(parked_row::TABLE)
             .and_where(Expr::col("id").is_in(padded(chunk.iter().copied())))

@@ -19,7 +19,7 @@ use crate::error::StoreError;
 use billing_domain::rating::Amounts;
 use cleave_kernel::{Currency, Micros};
 use cleave_storage::{Engine, StorageError, insert_chunks, padded};
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Statement, Value};
 use uuid::Uuid;
 
@@ -63,20 +63,20 @@ pub(crate) fn select<const N: usize>(
 }
 
 /// Keys in one `IN` list: no engine binds without limit.
-const KEYS_TOGETHER: usize = 1024;
+pub(crate) const KEYS_TOGETHER: usize = 1024;
 
 /// The rows of `select` whose `column` holds one of `keys`. Those of ordered keys come, and are locked, in that order
 /// when `select` asks for it.
 pub(crate) async fn by_keys(
     txn: &DatabaseTransaction,
     select: &SelectStatement,
-    column: &'static str,
+    column: impl IntoColumnRef + Clone,
     keys: impl IntoIterator<Item = Uuid>,
 ) -> Result<Vec<QueryResult>, StoreError> {
     let mut rows = Vec::new();
     let keys: Vec<_> = keys.into_iter().collect();
     for chunk in keys.chunks(KEYS_TOGETHER) {
-        let wanted = Expr::col(column).is_in(padded(chunk.iter().copied()));
+        let wanted = Expr::col(column.clone()).is_in(padded(chunk.iter().copied()));
         rows.extend(
             txn.query_all(&select.clone().and_where(wanted).to_owned())
                 .await?,

@@ -20,16 +20,20 @@ pub(super) struct Done {
 pub(super) async fn run(
     txn: &DatabaseTransaction,
     submissions: &[Arc<Submission>],
-    now: Timestamp,
-    period: Period,
+    time: impl Fn() -> (Timestamp, Period),
     next_id: NextId,
 ) -> Result<Done, StoreError> {
     let mut scope = Scope::default();
     for submission in submissions {
         submission.command.scope(&mut scope);
     }
-    let mut work = Work::new(now, period, next_id);
+    let (begun, month) = time();
+    let mut work = Work::new(begun, month, next_id);
     let stored = load::load(txn, &mut scope, &mut work).await?;
+    // The moment of the batch is when it has its locks: read before, it would lie before that of the batch waited for,
+    // and a wait over the turn of a month would book into the month that is over.
+    let (now, period) = time();
+    work.set_moment(now, period);
     // Read after the locks: a twin of a request that ran on another replica has committed by now.
     let keys: Vec<_> = submissions.iter().filter_map(|s| s.request).collect();
     let mut requests = Requests::load(txn, &keys).await?;

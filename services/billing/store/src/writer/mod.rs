@@ -109,12 +109,14 @@ impl Writer {
         &self,
         submissions: &[Arc<Submission>],
     ) -> Result<Vec<Result<Decision, StoreError>>, StoreError> {
-        let now = self.clock.now();
-        let period = Period::of(now, &self.zone);
+        let time = || {
+            let now = self.clock.now();
+            (now, Period::of(now, &self.zone))
+        };
         let done = self
             .database
             .transaction("ledger", |txn| async move {
-                batch::run(&txn, submissions, now, period, self.next_id).await
+                batch::run(&txn, submissions, time, self.next_id).await
             })
             .await?;
         if let Some(seq) = done.seq {

@@ -96,7 +96,10 @@ async fn save_reservations(txn: &DatabaseTransaction, work: &Work) -> Result<(),
 }
 
 async fn save_documents(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {
-    let rows = work.new_payments().iter().map(payment::values).collect();
+    // References are keys that another replica may be taking: in their order, so that nobody waits in a circle.
+    let mut payments: Vec<_> = work.new_payments().iter().collect();
+    payments.sort_unstable_by(|one, other| one.external_ref.cmp(&other.external_ref));
+    let rows = payments.into_iter().map(payment::values).collect();
     row::write(txn, payment::TABLE, payment::COLUMNS, rows, IfThere::Fail)
         .await
         // Another replica recorded the same reference for another account meanwhile: the next try finds it.

@@ -4,6 +4,7 @@
 
 mod bank;
 mod lock_order;
+mod moment;
 mod replicas;
 mod support;
 mod writer;

@@ -27,7 +27,11 @@ async fn holds_pay_first_and_what_nothing_covers_is_settled_once() {
         assert_eq!(world.balance("adv DeliveryUnfunded").await, 30);
         let end = Timestamp::from_micros(i64::MAX);
         assert_eq!(
-            world.store.unfunded_line_items(end, 10).await.unwrap(),
+            world
+                .store
+                .unfunded_line_items(end, None, 10)
+                .await
+                .unwrap(),
             [line_item(0)]
         );
         world.pay(12).await;
@@ -36,7 +40,7 @@ async fn holds_pay_first_and_what_nothing_covers_is_settled_once() {
         assert!(
             world
                 .store
-                .unfunded_line_items(end, 10)
+                .unfunded_line_items(end, None, 10)
                 .await
                 .unwrap()
                 .is_empty()

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use cleave_storage::{Database, StorageError, padded};
 use operations_domain::delivery::RowRefusal;
-use sea_orm::ConnectionTrait;
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
 use super::ingest::Batch;
@@ -121,7 +121,7 @@ async fn existing_terms(
             .from("line_item_terms")
             .and_where(Expr::col("line_item_id").is_in(padded(chunk.iter().copied())))
             .to_owned();
-        for result in db.reader().query_all(&select).await? {
+        for result in query(db, &select).await? {
             found.insert((result.try_get_by_index(0)?, result.try_get_by_index(1)?));
         }
     }
@@ -141,9 +141,16 @@ async fn existing(
             .from(table)
             .and_where(Expr::col("id").is_in(padded(chunk.iter().copied())))
             .to_owned();
-        for result in db.reader().query_all(&select).await? {
+        for result in query(db, &select).await? {
             found.insert(result.try_get_by_index(0)?);
         }
     }
     Ok(found)
+}
+
+async fn query(db: &Database, select: &SelectStatement) -> Result<Vec<QueryResult>, StorageError> {
+    db.read("known_references", |conn| async move {
+        Ok(conn.query_all(select).await?)
+    })
+    .await
 }
