@@ -18,6 +18,7 @@ use compile::compile;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// A contract with one of everything that can be edited.
 const BEFORE: &str = r#"
@@ -155,25 +156,24 @@ fn goes_wrong(caller: &Contract, callee: &Contract) -> bool {
         || oracle::misread(&theirs.output(), &ours.output())
 }
 
+/// The contract before any edit.
+static FIRST: LazyLock<Contract> = LazyLock::new(|| Contract::of(BEFORE));
+
+/// The contract after an edit.
+fn edited(edit: &Edit) -> Contract {
+    assert!(BEFORE.contains(edit.from), "no {:?} in it", edit.from);
+    Contract::of(&BEFORE.replacen(edit.from, edit.to, 1))
+}
+
 /// Both callers of an edit, with the callee of each and what is expected of it.
-fn roles(edit: &Edit) -> [(&'static str, Contract, Contract, Level); 2] {
-    let (from, to) = (edit.from, edit.to);
-    assert!(BEFORE.contains(from), "the contract has no {from:?}");
-    let after = BEFORE.replacen(from, to, 1);
+fn roles<'a>(
+    edit: &Edit,
+    after: &'a Contract,
+) -> [(&'static str, &'a Contract, &'a Contract, Level); 2] {
     let [new_callee, new_caller] = edit.levels;
     [
-        (
-            "old caller",
-            Contract::of(BEFORE),
-            Contract::of(&after),
-            new_callee,
-        ),
-        (
-            "new caller",
-            Contract::of(&after),
-            Contract::of(BEFORE),
-            new_caller,
-        ),
+        ("old caller", &FIRST, after, new_callee),
+        ("new caller", after, &FIRST, new_caller),
     ]
 }
 
@@ -182,8 +182,8 @@ fn given_any_edit_of_the_catalogue_then_it_is_judged_as_protobuf_says() {
     let mut wrong = Vec::new();
     let mut counts = BTreeMap::new();
     for edit in edits() {
-        for (role, caller, callee, expected) in roles(&edit) {
-            let (level, found) = judge(&caller, &callee);
+        for (role, caller, callee, expected) in roles(&edit, &edited(&edit)) {
+            let (level, found) = judge(caller, callee);
             *counts.entry(expected.name()).or_insert(0) += 1;
             if level != expected {
                 let (from, to) = (edit.from, edit.to);
@@ -202,9 +202,9 @@ fn given_any_edit_of_the_catalogue_then_exactly_the_calls_that_go_wrong_are_refu
     let mut wrong = Vec::new();
     let (mut caught, mut passed) = (0, 0);
     for edit in edits() {
-        for (role, caller, callee, _) in roles(&edit) {
-            let refused = judge(&caller, &callee).0 == Level::Unsafe;
-            match (goes_wrong(&caller, &callee), refused) {
+        for (role, caller, callee, _) in roles(&edit, &edited(&edit)) {
+            let refused = judge(caller, callee).0 == Level::Unsafe;
+            match (goes_wrong(caller, callee), refused) {
                 (true, true) => caught += 1,
                 (false, false) => passed += 1,
                 (true, false) => {
@@ -219,4 +219,91 @@ fn given_any_edit_of_the_catalogue_then_exactly_the_calls_that_go_wrong_are_refu
     }
     println!("{caught} calls that go wrong are refused, {passed} that do not are not");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A contract of proto2, which knows what proto3 does not.
+const OLDER: &str = r#"
+syntax = "proto2";
+package shop.v1;
+service OrderService { rpc GetOrder(GetOrderRequest) returns (GetOrderResponse); }
+message GetOrderRequest { required string id = 1; }
+message GetOrderResponse {
+  optional State state = 1;
+  repeated int32 sizes = 2;
+  optional group Line = 3 { optional string sku = 1; }
+}
+enum State { STATE_OPEN = 0; STATE_PAID = 1; }
+"#;
+
+#[test]
+fn given_proto2_then_its_own_rules_hold() {
+    let first = Contract::of(OLDER);
+    for (from, to, new_callee, new_caller) in [
+        // "You must not add or delete any required fields."
+        ("required string id = 1;", "", Level::Safe, Level::Unsafe),
+        (
+            "required string id",
+            "optional string id",
+            Level::Safe,
+            Level::Unsafe,
+        ),
+        (
+            "required string id = 1;",
+            "required string id = 1; required string key = 2;",
+            Level::Unsafe,
+            Level::Safe,
+        ),
+        // A closed enum drops what it does not know.
+        (
+            "STATE_PAID = 1;",
+            "STATE_PAID = 1; STATE_SENT = 2;",
+            Level::Conditional,
+            Level::Safe,
+        ),
+        (
+            "optional State state",
+            "optional int32 state",
+            Level::Conditional,
+            Level::Safe,
+        ),
+        // Nothing is packed unless it says so.
+        (
+            "repeated int32 sizes = 2;",
+            "optional int32 sizes = 2;",
+            Level::Conditional,
+            Level::Conditional,
+        ),
+        (
+            "repeated int32 sizes = 2;",
+            "repeated int32 sizes = 2 [packed = true];",
+            Level::Safe,
+            Level::Safe,
+        ),
+        // A group stands between two tags.
+        (
+            "optional group Line = 3 { optional string sku = 1; }",
+            "optional Line line = 3; message Line { optional string sku = 1; }",
+            Level::Unsafe,
+            Level::Unsafe,
+        ),
+        (
+            "optional string sku = 1;",
+            "optional int32 sku = 1;",
+            Level::Unsafe,
+            Level::Unsafe,
+        ),
+    ] {
+        assert!(OLDER.contains(from), "no {from:?} in it");
+        let after = Contract::of(&OLDER.replacen(from, to, 1));
+        let (level, found) = judge(&first, &after);
+        assert_eq!(
+            level, new_callee,
+            "old caller, {from:?} -> {to:?}: {found:?}"
+        );
+        let (level, found) = judge(&after, &first);
+        assert_eq!(
+            level, new_caller,
+            "new caller, {from:?} -> {to:?}: {found:?}"
+        );
+    }
 }
