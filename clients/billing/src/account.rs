@@ -2,7 +2,7 @@
 
 use cleave_contracts::billing::v1::account_service_client::AccountServiceClient;
 use cleave_mesh::{
-    CallError, MeshChannel,
+    CallError, MeshChannel, Reading,
     follow::{Messages, follow},
     paging::{self, Page},
 };
@@ -71,16 +71,13 @@ impl BillingClient {
             .into_inner())
     }
 
-    /// Reads the standing of many parties at once.
+    /// Reads the standing of many parties at once; the last answer where Billing cannot be asked.
     pub async fn batch_get_account_standing(
         &self,
         request: pb::BatchGetAccountStandingRequest,
-    ) -> Result<pb::BatchGetAccountStandingResponse, CallError> {
-        Ok(self
-            .accounts()
-            .batch_get_account_standing(request)
-            .await?
-            .into_inner())
+    ) -> Result<Reading<pb::BatchGetAccountStandingResponse>, CallError> {
+        let answer = self.accounts().batch_get_account_standing(request).await?;
+        Ok(Reading::now(answer, |answer| answer.revision))
     }
 
     /// Follows every account, for ever.

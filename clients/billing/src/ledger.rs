@@ -27,6 +27,24 @@ impl BillingClient {
         Ok(self.ledger().post_adjustment(request).await?.into_inner())
     }
 
+    /// Lets go of parked rows that can never be rated: all of them, or none.
+    pub async fn write_off_parked_rows(
+        &self,
+        request: pb::WriteOffParkedRowsRequest,
+    ) -> Result<pb::WriteOffParkedRowsResponse, CallError> {
+        let answer = self.ledger().write_off_parked_rows(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Lists rows that were written off.
+    pub async fn list_written_off_rows(
+        &self,
+        request: pb::ListWrittenOffRowsRequest,
+    ) -> Result<pb::ListWrittenOffRowsResponse, CallError> {
+        let answer = self.ledger().list_written_off_rows(request).await?;
+        Ok(answer.into_inner())
+    }
+
     /// Reads the ledger accounts of one account, or those of the platform in one currency, all at one
     /// instant.
     pub async fn get_balances(
@@ -69,6 +87,27 @@ impl BillingClient {
                 let page = client.list_transfers(request).await?;
                 Ok(Page {
                     items: page.transfers,
+                    next_page_token: page.next_page_token,
+                })
+            }
+        })
+    }
+
+    /// All rows that were written off, page after page.
+    pub fn list_all_written_off_rows(
+        &self,
+        request: pb::ListWrittenOffRowsRequest,
+    ) -> impl Stream<Item = Result<pb::WrittenOffRow, CallError>> + Send + use<> {
+        let client = self.clone();
+        paging::items(move |page_token| {
+            let client = client.clone();
+            let mut request = request.clone();
+            request.page_size = paging::size(request.page_size);
+            request.page_token = page_token;
+            async move {
+                let page = client.list_written_off_rows(request).await?;
+                Ok(Page {
+                    items: page.rows,
                     next_page_token: page.next_page_token,
                 })
             }

@@ -15,7 +15,7 @@ mod spend;
 
 pub use cleave_contracts::billing::v1 as pb;
 pub use cleave_contracts::types::v1 as types;
-pub use cleave_mesh::CallError;
+pub use cleave_mesh::{CallError, Origin, Reading};
 use cleave_mesh::{Mesh, MeshChannel, MeshError};
 
 /// The name by which the mesh knows Billing.

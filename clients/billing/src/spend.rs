@@ -2,32 +2,33 @@
 
 use cleave_contracts::billing::v1::spend_service_client::SpendServiceClient;
 use cleave_mesh::{
-    CallError, MeshChannel,
+    CallError, MeshChannel, Reading,
     paging::{self, Page},
 };
 use futures::stream::Stream;
 
 use crate::{BillingClient, pb};
 
+/// What stands for the revision of an answer that names none.
+const UNNUMBERED: i64 = 0;
+
 impl BillingClient {
-    /// Reads what line items have cost so far.
+    /// Reads what line items have cost so far; the last answer where Billing cannot be asked.
     pub async fn batch_get_spend(
         &self,
         request: pb::BatchGetSpendRequest,
-    ) -> Result<pb::BatchGetSpendResponse, CallError> {
-        Ok(self.spend().batch_get_spend(request).await?.into_inner())
+    ) -> Result<Reading<pb::BatchGetSpendResponse>, CallError> {
+        let answer = self.spend().batch_get_spend(request).await?;
+        Ok(Reading::now(answer, |answer| answer.revision))
     }
 
-    /// Sums what a publisher earned.
+    /// Sums what a publisher earned; the last answer where Billing cannot be asked.
     pub async fn get_publisher_earnings(
         &self,
         request: pb::GetPublisherEarningsRequest,
-    ) -> Result<pb::GetPublisherEarningsResponse, CallError> {
-        Ok(self
-            .spend()
-            .get_publisher_earnings(request)
-            .await?
-            .into_inner())
+    ) -> Result<Reading<pb::GetPublisherEarningsResponse>, CallError> {
+        let answer = self.spend().get_publisher_earnings(request).await?;
+        Ok(Reading::now(answer, |_| UNNUMBERED))
     }
 
     /// Lists rated buckets in the order of their keys.
@@ -58,7 +59,7 @@ impl BillingClient {
             request.page_size = paging::size(request.page_size);
             request.page_token = page_token;
             async move {
-                let page = client.get_publisher_earnings(request).await?;
+                let page = client.get_publisher_earnings(request).await?.value;
                 Ok(Page {
                     items: page.earnings,
                     next_page_token: page.next_page_token,

@@ -3,7 +3,7 @@
 use billing_client::conformance::Arrange;
 use billing_client::fake::{FakeBilling, Fault};
 use billing_client::types::{AccountStanding, PartyKind};
-use billing_client::{BillingClient, pb};
+use billing_client::{BillingClient, Origin, pb};
 use futures::StreamExt;
 
 struct Faked(FakeBilling);
@@ -51,6 +51,42 @@ fn opening() -> pb::OpenAccountRequest {
         currency_code: "INR".to_owned(),
         ..Default::default()
     }
+}
+
+#[tokio::test]
+async fn a_reading_outlives_its_peer_and_says_so() {
+    // Given a Billing that has answered once
+    let billing = FakeBilling::start().await.expect("a port is free");
+    let client = billing.client();
+    let request = pb::BatchGetSpendRequest {
+        line_item_ids: vec![billing_client::conformance::new_id("line")],
+    };
+    let live = client.batch_get_spend(request.clone()).await;
+    let live = live.expect("it answers");
+    assert_eq!((live.origin, live.is_stale()), (Origin::Live, false));
+
+    // When it is gone
+    billing.server().go_down().await;
+    let kept = client.batch_get_spend(request.clone()).await;
+
+    // Then the same is read again, with its age; and nothing that was never asked for
+    let kept = kept.expect("the last answer");
+    assert_eq!((kept.origin, kept.is_stale()), (Origin::Cache, true));
+    assert_eq!((&kept.value, kept.revision), (&live.value, live.revision));
+    let other = pb::BatchGetSpendRequest {
+        line_item_ids: vec![billing_client::conformance::new_id("line")],
+    };
+    let refused = client.batch_get_spend(other).await;
+    assert!(refused.expect_err("nobody answers").is_unavailable());
+
+    // And live again once it is back
+    billing
+        .server()
+        .come_up()
+        .await
+        .expect("the port is its own");
+    let back = client.batch_get_spend(request).await.expect("it answers");
+    assert_eq!(back.origin, Origin::Live);
 }
 
 #[tokio::test]

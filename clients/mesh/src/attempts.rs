@@ -15,7 +15,6 @@ use crate::verdict::Failure;
 use http::{HeaderMap, HeaderValue};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -98,8 +97,8 @@ impl Call {
                         attempt.finish(failure.code, failure.pushback);
                         attempt.mark()
                     });
-                    self.meter.retry();
                     tokio::time::sleep(wait).await;
+                    self.meter.retry(wait);
                 }
             }
         }
@@ -151,7 +150,7 @@ impl Call {
             return Next::Final(None);
         }
         // What no replica had costs none of them anything.
-        if sent && !(route.throttle.allows() && route.budget.take(Instant::now())) {
+        if sent && !route.may_repeat() {
             tracing::debug!(rpc.peer = route.peer.name(), "retries are throttled");
             return Next::Final(Some(Cause::RetryBudgetEmpty));
         }

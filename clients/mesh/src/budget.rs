@@ -51,14 +51,20 @@ impl Budget {
     pub(crate) fn take(&self, now: Instant) -> bool {
         let mut window = self.window();
         window.turn(now);
-        let calls: u32 = window.buckets.iter().map(|bucket| bucket.calls).sum();
-        let retries: u32 = window.buckets.iter().map(|bucket| bucket.retries).sum();
-        let allowed = retries < FLOOR.saturating_add(calls.saturating_mul(PERCENT) / 100);
+        let allowed = window.retries() < window.allowed();
         if allowed {
             let current = window.current;
             window.buckets[current].retries += 1;
         }
         allowed
+    }
+
+    /// What is left of it, in percent.
+    pub(crate) fn left(&self, now: Instant) -> u32 {
+        let mut window = self.window();
+        window.turn(now);
+        let (allowed, retries) = (window.allowed(), window.retries());
+        allowed.saturating_sub(retries).saturating_mul(100) / allowed
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -67,6 +73,17 @@ impl Budget {
 }
 
 impl Window {
+    /// How many repetitions the recent calls allow.
+    fn allowed(&self) -> u32 {
+        let calls: u32 = self.buckets.iter().map(|bucket| bucket.calls).sum();
+        FLOOR.saturating_add(calls.saturating_mul(PERCENT) / 100)
+    }
+
+    /// How many there were.
+    fn retries(&self) -> u32 {
+        self.buckets.iter().map(|bucket| bucket.retries).sum()
+    }
+
     /// Empties the buckets whose time has come round again.
     fn turn(&mut self, now: Instant) {
         for _ in 0..BUCKETS {
@@ -95,7 +112,9 @@ mod tests {
         for _ in 0..100 {
             budget.call(now);
         }
+        assert_eq!(budget.left(now), 100);
         assert_eq!(taken(&budget, now), 20 + FLOOR);
+        assert_eq!(budget.left(now), 0);
         assert_eq!(taken(&budget, now + BUCKET * 11), FLOOR);
     }
 }

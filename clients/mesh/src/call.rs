@@ -8,7 +8,7 @@ use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
 use crate::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
-use crate::metrics::{CallMeter, PeerMetrics};
+use crate::metrics::{CallMeter, Denial, PeerMetrics};
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
 use crate::retry::{Retries, Throttle};
@@ -36,6 +36,21 @@ pub(crate) struct Route {
     pub(crate) cache: Cache,
 }
 
+impl Route {
+    /// Whether a call may be sent once more, as far as all calls together are concerned.
+    pub(crate) fn may_repeat(&self) -> bool {
+        let denial = if !self.throttle.allows() {
+            Denial::Throttle
+        } else if self.budget.take(tokio::time::Instant::now()) {
+            return true;
+        } else {
+            Denial::Budget
+        };
+        self.metrics.denied(denial);
+        false
+    }
+}
+
 /// A call under way.
 pub(crate) struct Call {
     pub(crate) route: Arc<Route>,
@@ -58,7 +73,7 @@ pub(crate) async fn run(
     let method = index.and_then(|index| route.policies.at(index));
     let inbound = context::current();
     let chain = inbound.map(|call| call.chain).unwrap_or_default();
-    let call = Call {
+    let mut call = Call {
         deadline: deadline(method, request.headers()),
         retries: Retries::of(method, chain.is_repeated_above()),
         meter: route.metrics.call(method),
@@ -99,7 +114,7 @@ fn deadline(method: Option<&'static MethodPolicy>, headers: &HeaderMap) -> Optio
 
 impl Call {
     /// Adds what every attempt carries: who calls, and where the call stands in its trace.
-    fn stamp(&self, headers: &mut HeaderMap) {
+    fn stamp(&mut self, headers: &mut HeaderMap) {
         if let Some(caller) = &self.route.caller {
             headers.insert(CALLER, caller.clone());
         }
@@ -108,6 +123,7 @@ impl Call {
         }
         let trace =
             context::current().map_or_else(TraceContext::root, |inbound| inbound.trace.child());
+        self.meter.trace(&trace);
         if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
             headers.insert(TRACEPARENT, value);
         }

@@ -3,8 +3,10 @@
 use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::cause::Cause;
+use crate::metadata::TRACEPARENT;
 use crate::peer::{Sent, Ticket, Wish};
 use crate::verdict::{Failure, Verdict, by_body, by_headers};
+use http::HeaderValue;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -44,13 +46,17 @@ impl Call {
     pub(crate) async fn at(
         &self,
         ticket: Ticket,
-        request: http::Request<Body>,
+        mut request: http::Request<Body>,
         bytes: u64,
         repeatable: bool,
     ) -> Tried {
         let streaming = self.method.is_none_or(|method| method.server_streaming);
         let mut meter = self.meter.attempt(self.deadline);
         meter.sent(bytes);
+        // What the peer does for this attempt is caused by it, not by the call as a whole.
+        if let Some(Ok(trace)) = meter.trace().map(|t| HeaderValue::from_str(&t.to_string())) {
+            request.headers_mut().insert(TRACEPARENT, trace);
+        }
         let mut attempt = Attempt::new(meter, ticket, streaming);
         let peer = &self.route.peer;
         let share = self

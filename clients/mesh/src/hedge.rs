@@ -73,7 +73,7 @@ impl Call {
                 },
                 () = due => {
                     // Copies cost what repetitions cost, and are bounded with them.
-                    if made > 0 && !(self.route.throttle.allows() && self.route.budget.take(Instant::now())) {
+                    if made > 0 && !self.route.may_repeat() {
                         next = None;
                         continue;
                     }
@@ -97,6 +97,9 @@ impl Call {
                     sent.store(true, Ordering::Relaxed);
                     let bytes = replay.message_bytes();
                     out.push(self.at(ticket, replay.request(), bytes, true));
+                    if made > 0 {
+                        self.meter.hedge();
+                    }
                     made += 1;
                     next = (made < copies).then(|| Instant::now() + policy.delay);
                 }

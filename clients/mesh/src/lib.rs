@@ -22,6 +22,8 @@ mod failure;
 pub mod fake;
 pub mod follow;
 pub mod framing;
+#[cfg(test)]
+mod fuzz;
 mod hedge;
 mod mesh;
 pub mod metadata;
@@ -32,6 +34,7 @@ pub mod policy;
 mod reading;
 mod replay;
 mod retry;
+pub mod span;
 pub mod timeout;
 pub mod tls;
 mod trace;

@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::call::{Route, run};
-use crate::metrics::PeerMetrics;
+use crate::metrics::{self, PeerMetrics};
 use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Ways};
 use crate::policy::PolicyTable;
 use crate::retry::Throttle;
@@ -49,6 +49,8 @@ pub struct PeerState {
     pub replicas: Vec<ReplicaState>,
     /// What is left of the retry tokens; retries stop at half of a full bucket of a thousand.
     pub retry_tokens: f64,
+    /// What is left of the budget that bounds retries by the number of recent calls, in percent.
+    pub retry_budget: u32,
 }
 
 impl fmt::Debug for MeshBuilder {
@@ -98,6 +100,7 @@ impl Mesh {
                 name: route.peer.name().to_owned(),
                 replicas: route.peer.replicas(),
                 retry_tokens: route.throttle.left(),
+                retry_budget: route.budget.left(tokio::time::Instant::now()),
             })
             .collect()
     }
@@ -180,7 +183,7 @@ impl MeshBuilder {
                 peer: Arc::new(peer),
                 policies: self.policies,
                 caller: caller.clone(),
-                throttle: Throttle::new(),
+                throttle: Throttle::new(metrics::retry_tokens(&shared_name)),
                 budget: Budget::new(),
                 cache: Cache::new(),
             };

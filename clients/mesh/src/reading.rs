@@ -27,6 +27,21 @@ pub struct Reading<T> {
 }
 
 impl<T> Reading<T> {
+    /// Reads what the mesh says about a response that came just now; `revision` finds the revision in it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "when an answer came is a matter of this machine's clock, and no service's time"
+    )]
+    pub fn now(response: Response<T>, revision: impl FnOnce(&T) -> i64) -> Self {
+        Self::of(response, SystemTime::now(), revision)
+    }
+
+    /// Whether the peer could not be asked.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        matches!(self.origin, Origin::Cache)
+    }
+
     /// Reads what the mesh says about a response that came at `now`; `revision` finds the revision in it.
     pub fn of(response: Response<T>, now: SystemTime, revision: impl FnOnce(&T) -> i64) -> Self {
         let age = response

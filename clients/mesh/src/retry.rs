@@ -3,6 +3,7 @@
 use crate::metadata::RETRY_PUSHBACK_MS;
 use crate::policy::{MethodPolicy, RetryPolicy};
 use http::HeaderMap;
+use metrics::Gauge;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tonic::Code;
@@ -24,14 +25,18 @@ const REFUND: i64 = TOKEN / 10;
 #[derive(Debug)]
 pub(crate) struct Throttle {
     tokens: AtomicI64,
+    shown: Gauge,
 }
 
 impl Throttle {
-    /// A full bucket.
-    pub(crate) const fn new() -> Self {
-        Self {
+    /// A full bucket, which is shown as this.
+    pub(crate) fn new(shown: Gauge) -> Self {
+        let throttle = Self {
             tokens: AtomicI64::new(MAX_TOKENS),
-        }
+            shown,
+        };
+        throttle.shown.set(throttle.left());
+        throttle
     }
 
     /// A failure that could be retried costs one token.
@@ -63,6 +68,7 @@ impl Throttle {
         let _ = self
             .tokens
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        self.shown.set(self.left());
     }
 }
 
@@ -227,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_mostly_fails_is_not_asked_again() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(Gauge::noop());
         for _ in 0..499 {
             throttle.failure();
         }

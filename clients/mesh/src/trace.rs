@@ -15,6 +15,8 @@ const SAMPLED: u8 = 1;
 pub struct TraceContext {
     trace_id: u128,
     span_id: u64,
+    /// The step that caused this one; 0 for none.
+    parent_id: u64,
     flags: u8,
     state: Option<Arc<str>>,
 }
@@ -26,6 +28,7 @@ impl TraceContext {
         Self {
             trace_id: fastrand::u128(1..),
             span_id: fastrand::u64(1..),
+            parent_id: 0,
             flags: SAMPLED,
             state: None,
         }
@@ -36,6 +39,7 @@ impl TraceContext {
     pub fn child(&self) -> Self {
         Self {
             span_id: fastrand::u64(1..),
+            parent_id: self.span_id,
             ..self.clone()
         }
     }
@@ -58,6 +62,7 @@ impl TraceContext {
         valid.then_some(Self {
             trace_id,
             span_id,
+            parent_id: 0,
             flags,
             state: None,
         })
@@ -75,6 +80,18 @@ impl TraceContext {
     #[must_use]
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
+    }
+
+    /// Whether the trace is being recorded.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// The ids of the trace, of this step, and of the one that caused it, 0 for none.
+    #[must_use]
+    pub const fn ids(&self) -> (u128, u64, u64) {
+        (self.trace_id, self.span_id, self.parent_id)
     }
 
     /// The id of the trace, as logs show it.

@@ -2,12 +2,15 @@
 
 use cleave_contracts::operations::v1::catalog_service_client::CatalogServiceClient;
 use cleave_mesh::{
-    CallError, MeshChannel,
+    CallError, MeshChannel, Reading,
     follow::{Messages, follow},
 };
 use futures::stream::{Stream, TryStreamExt};
 
 use crate::{OperationsClient, pb};
+
+/// What stands for the revision of an answer that names none.
+const UNNUMBERED: i64 = 0;
 
 impl OperationsClient {
     /// Streams the current state of parties, terms, revenue shares and campaigns in the order in which
@@ -20,28 +23,23 @@ impl OperationsClient {
         Ok(Box::pin(messages.map_err(CallError::from)))
     }
 
-    /// Answers parties by id.
+    /// Answers parties by id; the last answer where Operations cannot be asked.
     pub async fn batch_get_parties(
         &self,
         request: pb::BatchGetPartiesRequest,
-    ) -> Result<pb::BatchGetPartiesResponse, CallError> {
-        Ok(self
-            .catalog()
-            .batch_get_parties(request)
-            .await?
-            .into_inner())
+    ) -> Result<Reading<pb::BatchGetPartiesResponse>, CallError> {
+        let answer = self.catalog().batch_get_parties(request).await?;
+        Ok(Reading::now(answer, |_| UNNUMBERED))
     }
 
-    /// Answers the revenue shares that hold for ad units at instants.
+    /// Answers the revenue shares that hold for ad units at instants; the last answer where Operations
+    /// cannot be asked.
     pub async fn batch_get_rev_share(
         &self,
         request: pb::BatchGetRevShareRequest,
-    ) -> Result<pb::BatchGetRevShareResponse, CallError> {
-        Ok(self
-            .catalog()
-            .batch_get_rev_share(request)
-            .await?
-            .into_inner())
+    ) -> Result<Reading<pb::BatchGetRevShareResponse>, CallError> {
+        let answer = self.catalog().batch_get_rev_share(request).await?;
+        Ok(Reading::now(answer, |_| UNNUMBERED))
     }
 
     /// Follows `watch_catalog` across broken connections; see [`follow`](cleave_mesh::follow).

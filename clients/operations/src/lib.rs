@@ -21,7 +21,7 @@ mod rev_share;
 
 pub use cleave_contracts::operations::v1 as pb;
 pub use cleave_contracts::types::v1 as types;
-pub use cleave_mesh::CallError;
+pub use cleave_mesh::{CallError, Origin, Reading};
 use cleave_mesh::{Mesh, MeshChannel, MeshError};
 
 /// The name by which the mesh knows Operations.

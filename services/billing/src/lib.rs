@@ -11,7 +11,8 @@ mod settings;
 mod tasks;
 
 pub use cleave_host::Running;
-pub use run::{Billing, migrate, start, start_with};
+pub use cleave_storage::{Engine, Inspection};
+pub use run::{Billing, inspect, migrate, start, start_with};
 pub use settings::{
     DatabaseSettings, LedgerSettings, PeerSettings, RatingSettings, Settings, WatchSettings,
 };

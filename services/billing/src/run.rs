@@ -16,10 +16,12 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running};
 use cleave_kernel::{SharedClock, SystemClock};
+use cleave_mesh::Mesh;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, migrate as migrations};
+use cleave_storage::{Database, Inspection, migrate as migrations};
 use operations_client::OperationsClient;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The service, for the frame of its binary.
 #[derive(Debug)]
@@ -62,6 +64,16 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     Ok(database.close().await?)
 }
 
+/// Looks at the database from outside and changes nothing.
+///
+/// # Errors
+/// When it cannot be reached or used within the time.
+pub async fn inspect(settings: &Settings, timeout: Duration) -> anyhow::Result<Inspection> {
+    let known = billing_store::migrations();
+    let url = &settings.database.url;
+    Ok(cleave_storage::inspect(url, &known, timeout).await?)
+}
+
 /// Starts the service by the machine's clock.
 ///
 /// # Errors
@@ -85,6 +97,7 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
     let options = StoreOptions {
         clock,
         zone,
+        corrections: settings.rating.correction_window,
         poll: settings.watch.poll,
     };
     let store = Store::open(database.clone(), options);
@@ -127,12 +140,14 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
             async move { Ok(database.ping().await?) }
         })
         .on_stopped("store", async move { Ok(store.close().await?) });
-    if let Some(operations) = operations(&settings, credentials.as_ref())? {
-        let rater = Rater::new(app, operations);
+    if let Some(mesh) = mesh(&settings, credentials.as_ref())? {
+        let client = OperationsClient::new(mesh.to(operations_client::PEER)?);
+        let rater = Rater::new(app, Operations::new(client));
         let period = settings.rating.retry_period;
         host = host
             .task(tasks::delivery::task(rater.clone()))
-            .task(tasks::parked_rows::task(rater, period));
+            .task(tasks::parked_rows::task(rater, period))
+            .state("peers", move || serde_json::json!(mesh.state()));
     }
     let running = host.start().await?;
     // After the start, which installs what records the figures.
@@ -140,11 +155,8 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
     Ok(running)
 }
 
-/// Operations as the tasks call it, unless this process takes in no delivery.
-fn operations(
-    settings: &Settings,
-    credentials: Option<&Credentials>,
-) -> anyhow::Result<Option<Operations>> {
+/// The way to Operations for the tasks, unless this process takes in no delivery.
+fn mesh(settings: &Settings, credentials: Option<&Credentials>) -> anyhow::Result<Option<Mesh>> {
     let address = settings.peers.operations.as_str();
     if address.is_empty() {
         return Ok(None);
@@ -154,8 +166,7 @@ fn operations(
         .peer(operations_client::PEER, address)
         .build()
         .context("Operations (peers.operations) cannot be called")?;
-    let client = OperationsClient::new(mesh.to(operations_client::PEER)?);
-    Ok(Some(Operations::new(client)))
+    Ok(Some(mesh))
 }
 
 async fn connect(settings: &Settings) -> anyhow::Result<Database> {

@@ -82,6 +82,9 @@ pub struct RatingSettings {
     /// How long unfunded delivery waits for money.
     #[serde(with = "duration")]
     pub settle_after: Duration,
+    /// How long after its end the delivery of a month may be corrected.
+    #[serde(with = "duration")]
+    pub correction_window: Duration,
 }
 
 impl DatabaseSettings {

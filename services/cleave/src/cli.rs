@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certs::Certs;
 use crate::up::UpArgs;
-use crate::{certs, import, statement, up, verify};
+use crate::{certs, check, import, stat, statement, tap, up, verify};
 
 /// Two data services of an ad network, Operations and Billing, and the tools around them.
 ///
@@ -30,8 +30,14 @@ enum Command {
     Import(Import),
     /// Show what was delivered, charged, earned and kept, and prove that it adds up.
     Statement(statement::StatementArgs),
+    /// Watch the calls of a service as they end, with their messages.
+    Tap(tap::TapArgs),
     /// Replay the ledger and rate every bucket anew from delivery; fail at the first difference.
     Verify(verify::VerifyArgs),
+    /// Check configuration, databases, peers, certificates, clocks and tasks, and say what to mend.
+    Check(check::CheckArgs),
+    /// Show the calls between the services as they happen: rates, success, latencies, retries, ejections.
+    Stat(stat::StatArgs),
     /// Make and change certificates for development.
     #[command(subcommand)]
     Certs(Certs),
@@ -91,7 +97,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,
+        Some(Command::Tap(args)) => Box::pin(tap::tap(args)).await,
         Some(Command::Verify(args)) => Box::pin(verify::verify(args)).await,
+        Some(Command::Check(args)) => Box::pin(check::check(args)).await,
+        Some(Command::Stat(args)) => Box::pin(stat::stat(args)).await,
         Some(Command::Certs(command)) => certs::certs(command),
         None => Box::pin(up::up(cli.up)).await,
     }

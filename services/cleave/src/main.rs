@@ -3,14 +3,20 @@
 // Both services start inside one future here; optimized builds compute the layout of all of it.
 #![recursion_limit = "256"]
 
+mod admin;
 mod certs;
+mod check;
 mod cli;
+mod dial;
 mod ensure;
 mod import;
+mod metrics;
 mod output;
 mod peers;
 mod sample;
+mod stat;
 mod statement;
+mod tap;
 mod time;
 mod up;
 mod verify;

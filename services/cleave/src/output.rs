@@ -58,6 +58,17 @@ pub(crate) fn span(seconds: i64) -> String {
     format!("{sign}{number} {unit}")
 }
 
+/// A time in seconds, with the digits and the unit that say enough.
+pub(crate) fn latency(seconds: f64) -> String {
+    let (number, unit) = match seconds {
+        s if s < 0.001 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    let decimals = usize::from(number < 10.0 && unit != "µs");
+    format!("{number:.decimals$} {unit}")
+}
+
 /// A progress bar on a terminal; nothing elsewhere.
 pub(crate) fn progress(what: &'static str, total: u64) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
@@ -75,6 +86,15 @@ pub(crate) fn progress(what: &'static str, total: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_keep_two_digits() {
+        let shown = [0.0, 0.000_25, 0.001_26, 0.0312, 4.0, 61.0].map(latency);
+        assert_eq!(
+            shown,
+            ["0 µs", "250 µs", "1.3 ms", "31 ms", "4.0 s", "61 s"]
+        );
+    }
 
     #[test]
     fn spans_say_enough_and_no_more() {

@@ -2,10 +2,22 @@
 //!
 //! With `cleave` the only crate that may see both sides.
 
+mod admin;
+pub mod advertisers;
+pub mod identities;
 pub mod network;
 mod pair;
 mod process;
+mod proxy;
+mod refuser;
+mod replicas;
+pub mod steady;
+mod stuck;
 pub mod until;
 
-pub use pair::{Engine, Pair, Programs};
+pub use pair::{Engine, Identities, Pair, Programs};
 pub use process::Process;
+pub use proxy::{Fault, FaultProxy};
+pub use refuser::Refuser;
+pub use replicas::Replicas;
+pub use stuck::Stuck;

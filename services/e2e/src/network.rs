@@ -1,8 +1,9 @@
 //! A small ad network, made through the public calls of both services.
 
 use crate::until;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use billing_client::{BillingClient, pb as billing, types};
+use futures::StreamExt as _;
 use operations_client::{OperationsClient, pb as operations};
 use prost_types::Timestamp;
 use uuid::Uuid;
@@ -404,6 +405,27 @@ pub async fn spend(billing: &BillingClient, line_item_id: &str) -> Result<billin
     let request = billing::BatchGetSpendRequest {
         line_item_ids: vec![line_item_id.to_owned()],
     };
-    let reply = billing.batch_get_spend(request).await?;
+    let reply = billing.batch_get_spend(request).await?.value;
     Ok(reply.spends.into_iter().next().unwrap_or_default())
+}
+
+/// Runs the ledger's own proof.
+///
+/// # Errors
+/// When the ledger disagrees with itself, or the proof does not end.
+pub async fn verified(billing: &BillingClient) -> Result<()> {
+    use billing::verify_ledger_response::Event;
+    let mut messages = billing
+        .verify_ledger(billing::VerifyLedgerRequest::default())
+        .await?;
+    let mut summary = None;
+    while let Some(message) = messages.next().await {
+        match message?.event {
+            Some(Event::Finding(finding)) => bail!("the ledger disagrees: {finding:?}"),
+            Some(Event::Summary(found)) => summary = Some(found),
+            Some(Event::Progress(_)) | None => {}
+        }
+    }
+    summary.context("the check ends with a summary")?;
+    Ok(())
 }

@@ -1,11 +1,13 @@
 //! Operations and Billing side by side, each with a database of its own.
 
 use crate::Process;
+use crate::identities::{Authority, Identity};
 use anyhow::Result;
 use billing_client::BillingClient;
 use cleave_storage::testing::TestDatabase;
 use operations_client::OperationsClient;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 pub use cleave_storage::Engine;
@@ -22,6 +24,15 @@ pub struct Pair {
     pub billing_db: TestDatabase,
     // Holds the logs until the test is over.
     _folder: TempDir,
+}
+
+/// Who the two of a pair are.
+#[derive(Debug, Clone)]
+pub struct Identities {
+    /// The files of Operations.
+    pub operations: Arc<Identity>,
+    /// The files of Billing.
+    pub billing: Arc<Identity>,
 }
 
 /// The binaries of both services, whose places only a test of this package is told.
@@ -62,6 +73,23 @@ impl Pair {
             billing_db,
             _folder: folder,
         }))
+    }
+
+    /// Gives both an identity, for their next start: each proves to the other who it is.
+    ///
+    /// # Errors
+    /// When the files cannot be made.
+    pub fn identify(&mut self, authority: &Authority) -> Result<Identities> {
+        let identities = Identities {
+            operations: Arc::new(Identity::new(authority, "operations")?),
+            billing: Arc::new(Identity::new(authority, "billing")?),
+        };
+        self.operations.identify(&identities.operations);
+        self.billing.identify(&identities.billing);
+        let (operations, billing) = (self.operations.addr(), self.billing.addr());
+        self.operations.set("peers.billing", billing.to_string());
+        self.billing.set("peers.operations", operations.to_string());
+        Ok(identities)
     }
 
     /// Starts both and waits until both serve.

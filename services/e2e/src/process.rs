@@ -1,10 +1,14 @@
 //! One service as a process: started, killed, started again at the same address.
 
+use crate::admin;
+use crate::identities::Identity;
 use anyhow::{Context, Result, bail, ensure};
+use cleave_mesh::tls::Credentials;
 use cleave_mesh::{Mesh, MeshChannel};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -19,6 +23,8 @@ pub struct Process {
     admin: SocketAddr,
     log: PathBuf,
     child: Option<Child>,
+    identity: Option<Arc<Identity>>,
+    name: String,
 }
 
 impl Process {
@@ -38,12 +44,27 @@ impl Process {
             admin,
             log: folder.join(format!("{name}.log")),
             child: None,
+            identity: None,
+            name: name.to_owned(),
         })
     }
 
     /// Sets one key of the service's configuration.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         self.settings.push((key.to_owned(), value.into()));
+    }
+
+    /// Gives it an identity: it speaks TLS from its next start on, and proves to be that workload.
+    pub fn identify(&mut self, identity: &Arc<Identity>) {
+        let files = identity.files();
+        let text = |path: &Path| path.display().to_string();
+        self.set("host.tls.certificate", text(&files.certificate));
+        self.set("host.tls.key", text(&files.key));
+        if let Some(authority) = &files.authority {
+            self.set("host.tls.authority", text(authority));
+        }
+        self.set("host.tls.reload_period", "50ms");
+        self.identity = Some(Arc::clone(identity));
     }
 
     /// Where it serves.
@@ -56,7 +77,7 @@ impl Process {
         self.admin
     }
 
-    /// A channel to it, from this test.
+    /// A channel to it, from this test; in plaintext.
     ///
     /// # Errors
     /// When the address cannot be dialled at all.
@@ -66,6 +87,28 @@ impl Process {
             .peer("service", &format!("http://{}", self.addr))
             .build()?;
         Ok(mesh.to("service")?)
+    }
+
+    /// A channel to it, from this test, by these credentials.
+    ///
+    /// # Errors
+    /// When the credentials leave nothing to check it by.
+    pub fn channel_by(&self, credentials: &Credentials) -> Result<MeshChannel> {
+        let mesh = Mesh::builder(cleave_contracts::POLICIES)
+            .caller("cleave")
+            .credentials(credentials.clone())
+            .peer(&self.name, &format!("https://{}", self.addr))
+            .build()?;
+        Ok(mesh.to(&self.name)?)
+    }
+
+    /// What its admin port shows of the mesh.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn mesh(&self) -> Result<serde_json::Value> {
+        let page = admin::page(self.admin, "/mesh").await?;
+        Ok(serde_json::from_str(&page)?)
     }
 
     /// Starts the process and waits until it accepts calls.
@@ -112,7 +155,6 @@ impl Process {
     /// When the process ends or a minute passes instead.
     pub async fn serving(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        let url = format!("http://{}", self.addr);
         loop {
             if let Some(status) = self.child.as_mut().context("not started")?.try_wait()? {
                 bail!(
@@ -120,7 +162,7 @@ impl Process {
                     self.log_text()
                 );
             }
-            if is_serving(&url).await {
+            if self.is_serving().await {
                 return Ok(());
             }
             ensure!(
@@ -129,6 +171,14 @@ impl Process {
                 self.log_text()
             );
             sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Whether it serves; those who ask in plaintext are not heard where there are identities.
+    async fn is_serving(&self) -> bool {
+        match &self.identity {
+            None => is_serving(&format!("http://{}", self.addr)).await,
+            Some(_) => admin::page(self.admin, "/readyz").await.is_ok(),
         }
     }
 

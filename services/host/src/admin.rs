@@ -4,18 +4,22 @@ use crate::admission::Admission;
 use crate::drain::Drain;
 use crate::health::Readiness;
 use crate::probe::Probes;
+use crate::serve::Census;
+use crate::tap::{self, Contracts, Taps};
 use crate::task::Driver;
 use crate::telemetry::{self, LevelError};
 use axum::Json;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::tls::Credentials;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The content type that Prometheus asks for.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -25,7 +29,11 @@ const INDEX: &str = "<!doctype html><title>admin</title><ul>\
     <li><a href=/healthz>/healthz</a> whether the process lives\
     <li><a href=/readyz>/readyz</a> whether calls are welcome, and what stands in the way\
     <li><a href=/mesh>/mesh</a> the state of the service\
+    <li>/tap?method=&amp;caller=&amp;code=&amp;min_ms=&amp;limit= calls as they end, with their messages\
     <li><a href=/log>/log</a> what is logged; PUT directives such as info,sqlx=warn to change it</ul>";
+
+/// When this process came to know itself.
+static STARTED: LazyLock<Timestamp> = LazyLock::new(|| SystemClock.now());
 
 /// A part of `/mesh` that a service adds.
 pub(crate) struct Section {
@@ -44,6 +52,9 @@ pub(crate) struct Admin {
     pub(crate) tasks: Driver,
     pub(crate) admission: Admission,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) census: Census,
+    pub(crate) taps: Taps,
+    pub(crate) contracts: Arc<Contracts>,
     pub(crate) sections: Arc<[Section]>,
 }
 
@@ -56,6 +67,7 @@ impl Admin {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/mesh", get(mesh))
+            .route("/tap", get(tap_calls))
             .route("/log", get(log).put(set_log))
             .with_state(self)
     }
@@ -75,6 +87,15 @@ async fn log() -> Result<String, (StatusCode, String)> {
 async fn set_log(directives: String) -> Result<String, (StatusCode, String)> {
     telemetry::set_level(directives.trim()).map_err(|error| refusal(&error))?;
     log().await
+}
+
+async fn tap_calls(
+    State(admin): State<Admin>,
+    query: Result<Query<tap::Query>, QueryRejection>,
+) -> Response {
+    // A drain that waits for its last calls can be watched; what is over cannot.
+    let end = admin.drain.killed().clone();
+    tap::stream(&admin.taps, admin.contracts, end, query)
 }
 
 fn refusal(error: &LevelError) -> (StatusCode, String) {
@@ -120,6 +141,8 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
     let mut body = json!({
         "service": admin.name.as_ref(),
         "version": env!("CARGO_PKG_VERSION"),
+        "now": SystemClock.now(),
+        "process": { "id": std::process::id(), "started": *STARTED },
         "listen": admin.listen,
         "ready": admin.readiness.is_ready(),
         "draining": admin.drain.has_begun(),
@@ -127,6 +150,7 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         "tasks": tasks,
         "admission": admin.admission.load(),
         "tls": admin.credentials.as_ref().map(identity),
+        "connections": admin.census.oldest(),
     });
     for section in admin.sections.iter() {
         body[section.name] = (section.show)();

@@ -10,6 +10,7 @@ use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
 use crate::serve::{Handshake, Listen, Network, Port, Slots, Stack, Workers, accept};
+use crate::tap::Contracts;
 use crate::task::{Driver, Job};
 use crate::telemetry;
 use anyhow::Context as _;
@@ -200,6 +201,7 @@ impl HostBuilder {
         let stack = self.stack(&readiness)?;
         let (workers, threads) = self.workers(&handshake, &stack)?;
         let slots = Slots::new(&self.name, self.settings.max_connections);
+        let census = slots.census().clone();
         let accepting = accept(port, workers.clone(), slots, self.drain.clone());
         let accepting = tokio::spawn(accepting);
         self.follow_credentials(&handshake);
@@ -219,6 +221,8 @@ impl HostBuilder {
                 .watch(readiness.clone(), self.drain.clone(), period),
         );
 
+        let mut described = self.descriptors;
+        described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
             name: Arc::clone(&self.name),
             listen,
@@ -228,6 +232,9 @@ impl HostBuilder {
             tasks: tasks.clone(),
             admission: stack.admission().clone(),
             credentials: handshake.credentials().cloned(),
+            census,
+            taps: stack.taps().clone(),
+            contracts: Arc::new(Contracts::new(described)),
             sections: self.sections.into(),
         };
         let admin = tokio::spawn(async move {

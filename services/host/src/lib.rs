@@ -19,6 +19,7 @@ mod reflection;
 mod running;
 mod serve;
 pub mod status;
+mod tap;
 mod task;
 pub mod telemetry;
 

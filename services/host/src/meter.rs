@@ -2,10 +2,12 @@
 //! access line, both once its last byte is on its way.
 
 use crate::serve::Busy;
+use crate::tap::{End, Recorder, Tape};
 use cleave_mesh::context::CallContext;
 use cleave_mesh::contract::messages as contract;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
+use cleave_mesh::span::{OpenSpan, SpanKind};
 use metrics::{
     Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge,
     describe_histogram, gauge, histogram,
@@ -186,9 +188,12 @@ impl Metrics {
         let started = || counter!("grpc.server.call.started", vec![metrics.label()]);
         metrics.started.get_or_init(started).increment(1);
         self.calls.increment(1);
+        let (trace, caller) = (&context.trace, context.caller.as_ref());
+        let span = OpenSpan::begin(SpanKind::Received, &path, trace, caller);
         CallMeter {
+            span,
             calls: self.calls.clone(),
-            _busy: busy,
+            busy,
             metrics: Arc::clone(metrics),
             path,
             remote,
@@ -197,6 +202,7 @@ impl Metrics {
             received: 0,
             sent: 0,
             done: false,
+            recorder: None,
         }
     }
 }
@@ -205,7 +211,7 @@ impl Metrics {
 #[derive(Debug)]
 pub(crate) struct CallMeter {
     calls: Gauge,
-    _busy: Busy,
+    busy: Busy,
     metrics: Arc<MethodMetrics>,
     path: Cow<'static, str>,
     remote: Option<SocketAddr>,
@@ -214,12 +220,37 @@ pub(crate) struct CallMeter {
     received: u64,
     sent: u64,
     done: bool,
+    span: Option<OpenSpan>,
+    recorder: Option<Recorder>,
 }
 
 impl CallMeter {
+    /// Hands the call to a recorder, too.
+    pub(crate) fn recorded(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Where the bytes of the request go, when the call is recorded.
+    pub(crate) fn tape(&self) -> Option<Tape> {
+        self.recorder.as_ref().map(Recorder::request)
+    }
+
+    /// A piece of the answer passes.
+    pub(crate) fn passes(&self, piece: &[u8]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.sent(piece);
+        }
+    }
+
     /// What handlers of this call see.
     pub(crate) const fn context(&self) -> &CallContext {
         &self.context
+    }
+
+    /// Whether the service has something to do for it.
+    pub(crate) const fn busy(&mut self) -> &mut Busy {
+        &mut self.busy
     }
 
     /// So many bytes of messages have arrived.
@@ -244,6 +275,20 @@ impl CallMeter {
         metrics.sent.record(size(self.sent));
         metrics.received.record(size(self.received));
         self.log(code, elapsed);
+        if let Some(span) = self.span.take() {
+            span.finish(code);
+        }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish(&End {
+                path: &self.path,
+                context: &self.context,
+                remote: self.remote,
+                code,
+                duration: elapsed,
+                received: self.received,
+                sent: self.sent,
+            });
+        }
     }
 
     /// The access line.

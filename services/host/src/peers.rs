@@ -1,6 +1,7 @@
 //! The calls that a service makes itself: under the same name and identity as it serves.
 
 use crate::config::HostSettings;
+use crate::telemetry;
 use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
 use cleave_mesh::{Mesh, MeshBuilder};
@@ -13,6 +14,8 @@ pub fn mesh(
     settings: &HostSettings,
     credentials: Option<&Credentials>,
 ) -> MeshBuilder {
+    // What is counted of the peers is counted from their first connection on.
+    telemetry::metrics();
     Mesh::builder(policies)
         .caller(name)
         .credentials(credentials.cloned())

@@ -135,6 +135,7 @@ impl Parts {
         let threads = std::mem::take(&mut self.threads);
         let joined = threads.is_empty() || join(threads).await;
         self.admin.abort();
+        crate::telemetry::flush(cap.saturating_sub(start.elapsed())).await;
         let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(service.name = &*self.name, clean, elapsed_ms, "stopped");
         Stopped {

@@ -126,6 +126,8 @@ typed_ids! {
     PaymentId = "pay";
     /// Names an adjustment.
     AdjustmentId = "adj";
+    /// Names what one source counted in one hour.
+    DeliveryRowId = "drow";
 }
 
 /// Names one mutation, so that it may be sent again: a plain UUID that the caller makes.

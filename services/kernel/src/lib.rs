@@ -6,16 +6,18 @@ mod clock;
 mod currency;
 mod id;
 mod money;
+mod reading;
 mod share;
 mod violation;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use currency::{Currency, UnknownCurrency};
 pub use id::{
-    AccountId, AdUnitId, AdjustmentId, AdvertiserId, ApprovalId, CampaignId, GameId, InvalidId,
-    LedgerAccountId, LineItemId, PaymentId, PublisherId, RequestId, ReservationId, RevShareId,
-    TransferId,
+    AccountId, AdUnitId, AdjustmentId, AdvertiserId, ApprovalId, CampaignId, DeliveryRowId, GameId,
+    InvalidId, LedgerAccountId, LineItemId, PaymentId, PublisherId, RequestId, ReservationId,
+    RevShareId, TransferId,
 };
 pub use money::{Micros, Money, Overflow};
+pub use reading::ClockReading;
 pub use share::{Ppm, ShareOutOfRange};
 pub use violation::{Violation, Violations};

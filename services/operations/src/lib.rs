@@ -11,7 +11,8 @@ mod settings;
 pub mod tasks;
 
 pub use cleave_host::Running;
-pub use run::{Operations, migrate, start, start_with};
+pub use cleave_storage::{Engine, Inspection};
+pub use run::{Operations, inspect, migrate, start, start_with};
 pub use settings::{
     DatabaseSettings, DeliverySettings, LeaseSettings, PeerSettings, Settings, WatchSettings,
 };

@@ -1,6 +1,7 @@
 //! From settings to a running service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use billing_client::BillingClient;
@@ -18,7 +19,7 @@ use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running};
 use cleave_kernel::{SharedClock, SystemClock};
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, migrate as migrations};
+use cleave_storage::{Database, Inspection, migrate as migrations};
 use operations_store::Store;
 
 use crate::app::{App, DeliveryIntake};
@@ -69,6 +70,16 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
         "the schema is up to date"
     );
     Ok(database.close().await?)
+}
+
+/// Looks at the database from outside and changes nothing.
+///
+/// # Errors
+/// When it cannot be reached or used within the time.
+pub async fn inspect(settings: &Settings, timeout: Duration) -> anyhow::Result<Inspection> {
+    let known = operations_store::migrations();
+    let url = &settings.database.url;
+    Ok(cleave_storage::inspect(url, &known, timeout).await?)
 }
 
 /// Starts the service by the machine's clock.

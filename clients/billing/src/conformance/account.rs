@@ -3,8 +3,8 @@
 use tonic::Code;
 
 use super::arrange::{Arrange, advertiser, new_id, opening, refused, request_id, standing};
-use crate::pb;
 use crate::types::{AccountStanding, PartyKind};
+use crate::{Origin, pb};
 
 /// The same opening under a new request, or the same request again, answers the account that exists.
 pub async fn opening_again_answers_the_same_account(billing: &impl Arrange) {
@@ -73,7 +73,7 @@ pub async fn a_request_id_cannot_be_used_for_something_else(billing: &impl Arran
         ops_refs: vec![ops_ref.clone()],
     };
     let read = billing.client().batch_get_account_standing(asked).await;
-    assert_eq!(read.expect("it answers").missing_ops_refs, [ops_ref]);
+    assert_eq!(read.expect("it answers").value.missing_ops_refs, [ops_ref]);
 }
 
 /// Every fault is named by its field.
@@ -110,6 +110,9 @@ pub async fn standings_come_in_the_order_asked_for(billing: &impl Arrange) {
         let request = pb::BatchGetAccountStandingRequest { ops_refs };
         let answer = billing.client().batch_get_account_standing(request).await;
         let answer = answer.expect("standings are answered");
+        assert_eq!(answer.origin, Origin::Live);
+        assert_eq!(answer.revision, answer.value.revision);
+        let answer = answer.value;
         let read: Vec<_> = answer.standings.iter().map(|info| &info.ops_ref).collect();
         assert_eq!(read, [order[0], order[2]]);
         assert_eq!(answer.missing_ops_refs, std::slice::from_ref(&nobody));

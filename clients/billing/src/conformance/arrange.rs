@@ -88,7 +88,7 @@ pub(super) async fn standing(billing: &impl Arrange, ops_ref: &str) -> pb::Accou
         ops_refs: vec![ops_ref.to_owned()],
     };
     let answer = billing.client().batch_get_account_standing(request).await;
-    let mut standings = answer.expect("a standing is answered").standings;
+    let mut standings = answer.expect("a standing is answered").value.standings;
     standings.pop().expect("the party has an account")
 }
 

@@ -15,7 +15,7 @@ pub async fn spend_tells_what_is_held(billing: &impl Arrange) {
         line_item_ids: vec![unknown.clone(), order.line_item_id.clone()],
     };
     let answer = billing.client().batch_get_spend(request).await;
-    let answer = answer.expect("spend is answered");
+    let answer = answer.expect("spend is answered").value;
     assert_eq!(answer.missing_line_item_ids, [unknown]);
     let [spend] = &answer.spends[..] else {
         panic!("one line item is known, not {:?}", answer.spends)
@@ -32,7 +32,7 @@ pub async fn unknown_line_items_have_no_spend(billing: &impl Arrange) {
         line_item_ids: ids.clone(),
     };
     let answer = billing.client().batch_get_spend(request).await;
-    let answer = answer.expect("spend is answered");
+    let answer = answer.expect("spend is answered").value;
     assert_eq!(answer.missing_line_item_ids, ids);
     assert!(answer.spends.is_empty());
 

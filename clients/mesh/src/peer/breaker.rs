@@ -1,25 +1,15 @@
 //! Leaves a replica alone whose failures add up, and gives it another chance with one real call.
 //!
-//! Small fleets need this: with two or three replicas there is no crowd to compare one with. A run of
-//! failures trips it, and so does a poor rate of success. The rate is counted exactly, in buckets of a
-//! second.
+//! Small fleets need this: with two or three replicas there is no crowd to compare one with.
 
+use super::record::Record;
+use crate::metrics::Ejection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Code;
 
-/// So many failures in a row trip it.
-const STREAK: u32 = 7;
-/// The rate of success is counted over so many buckets.
-const BUCKETS: usize = 10;
-/// The time that one bucket covers.
-const BUCKET: Duration = Duration::from_secs(1);
-/// Fewer calls than this say nothing about the rate.
-const MIN_CALLS: u32 = 5;
-/// Fewer successes in a hundred trip it.
-const MIN_SUCCESS_PERCENT: u32 = 80;
 /// An ejection is longer by up to this part of itself, so that callers do not come back together.
 const JITTER: f64 = 0.5;
 
@@ -65,24 +55,14 @@ impl Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// The replica is left alone from now on.
-    Ejected,
+    Ejected(Ejection),
     /// It is trusted again.
     Readmitted,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    calls: u32,
-    successes: u32,
-}
-
 #[derive(Debug)]
 struct State {
-    streak: u32,
-    buckets: [Bucket; BUCKETS],
-    /// The bucket in use and since when.
-    current: usize,
-    since: Instant,
+    record: Record,
     /// Ejections in a row.
     ejections: u32,
     /// Until when it is left alone, and for how long that was.
@@ -108,10 +88,7 @@ impl Breaker {
             longest,
             ejected: AtomicBool::new(false),
             state: Mutex::new(State {
-                streak: 0,
-                buckets: [Bucket::default(); BUCKETS],
-                current: 0,
-                since: Instant::now(),
+                record: Record::new(Instant::now()),
                 ejections: 0,
                 until: None,
                 probing: false,
@@ -165,11 +142,9 @@ impl Breaker {
                 }
             };
         }
-        if !state.count(outcome, now) {
-            return None;
-        }
+        let why = state.record.count(outcome, now)?;
         self.eject(&mut state, now);
-        Some(Change::Ejected)
+        Some(Change::Ejected(why))
     }
 
     fn eject(&self, state: &mut State, now: Instant) {
@@ -191,48 +166,13 @@ impl State {
     fn readmit(&mut self, now: Instant) {
         self.until = None;
         self.ejections = 0;
-        self.streak = 0;
-        self.buckets = [Bucket::default(); BUCKETS];
-        self.since = now;
-    }
-
-    /// Counts an outcome; whether the replica is to be left alone.
-    fn count(&mut self, outcome: Outcome, now: Instant) -> bool {
-        self.turn(now);
-        let good = outcome == Outcome::Good;
-        let bucket = &mut self.buckets[self.current];
-        bucket.calls += 1;
-        bucket.successes += u32::from(good);
-        match outcome {
-            Outcome::Good => self.streak = 0,
-            Outcome::Bad => self.streak += 1,
-            Outcome::Busy | Outcome::Unknown => {}
-        }
-        if good {
-            return false;
-        }
-        let calls: u32 = self.buckets.iter().map(|bucket| bucket.calls).sum();
-        let successes: u32 = self.buckets.iter().map(|bucket| bucket.successes).sum();
-        let poor = calls >= MIN_CALLS && successes * 100 < calls * MIN_SUCCESS_PERCENT;
-        self.streak >= STREAK || poor
-    }
-
-    /// Empties the buckets whose time has come round again.
-    fn turn(&mut self, now: Instant) {
-        for _ in 0..BUCKETS {
-            if now.saturating_duration_since(self.since) < BUCKET {
-                return;
-            }
-            self.since += BUCKET;
-            self.current = (self.current + 1) % BUCKETS;
-            self.buckets[self.current] = Bucket::default();
-        }
-        self.since = now;
+        self.record = Record::new(now);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::STREAK;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -276,7 +216,8 @@ mod tests {
             None,
             "four of five are enough"
         );
-        assert_eq!(record(Outcome::Busy, later), Some(Change::Ejected));
+        let tripped = Some(Change::Ejected(Ejection::Rate));
+        assert_eq!(record(Outcome::Busy, later), tripped);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::dial_error::DialError;
 use super::frames::{FrameSpy, Word};
+use crate::metrics::Reason;
 use futures::future::BoxFuture;
 use std::io;
 use std::pin::Pin;
@@ -47,29 +48,76 @@ pub(super) struct Overheard {
     inner: BoxIo,
     spy: FrameSpy,
     phase: watch::Sender<Phase>,
-    max_streams: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
+}
+
+/// What was overheard of a connection.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// How many streams the peer allows.
+    pub(super) max_streams: AtomicUsize,
     /// Why nothing more can be read.
-    broken: Arc<OnceLock<DialError>>,
+    pub(super) broken: OnceLock<DialError>,
+    /// What ended it, as far as the peer had a part in that.
+    pub(super) end: OnceLock<Reason>,
+}
+
+impl Heard {
+    /// Nothing yet; so many streams are taken to be allowed.
+    pub(super) const fn new(max_streams: usize) -> Self {
+        Self {
+            max_streams: AtomicUsize::new(max_streams),
+            broken: OnceLock::new(),
+            end: OnceLock::new(),
+        }
+    }
+
+    /// Keeps why nothing more can be read: HTTP/2 does not, and in TLS 1.3 that is where a refused
+    /// certificate is told. Answers as much of it as HTTP/2 needs.
+    fn broke(&self, error: io::Error) -> io::Error {
+        let told = io::Error::new(error.kind(), error.to_string());
+        self.ended(reason(error.kind()));
+        let _ = self.broken.set(error.into());
+        told
+    }
+
+    fn ended(&self, reason: Reason) {
+        // The first word counts: others only follow from it.
+        let _ = self.end.set(reason);
+    }
+}
+
+/// What a failure to read says of the end.
+const fn reason(kind: io::ErrorKind) -> Reason {
+    match kind {
+        io::ErrorKind::ConnectionReset => Reason::Reset,
+        io::ErrorKind::ConnectionAborted => Reason::Aborted,
+        io::ErrorKind::TimedOut => Reason::TimedOut,
+        _ => Reason::Socket,
+    }
 }
 
 impl Overheard {
-    pub(super) fn new(
-        inner: BoxIo,
-        phase: watch::Sender<Phase>,
-        max_streams: Arc<AtomicUsize>,
-        broken: Arc<OnceLock<DialError>>,
-    ) -> Self {
+    pub(super) fn new(inner: BoxIo, phase: watch::Sender<Phase>, heard: Arc<Heard>) -> Self {
         Self {
             inner,
             spy: FrameSpy::default(),
             phase,
-            max_streams,
-            broken,
+            heard,
+        }
+    }
+
+    /// Nothing can be written any more: the peer may have said why, and nobody would read that.
+    fn last_word(&mut self, cx: &mut Context<'_>) {
+        let mut bytes = [0; 64];
+        let mut rest = ReadBuf::new(&mut bytes);
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.inner).poll_read(cx, &mut rest) {
+            self.heard.broke(error);
         }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
-        let (phase, max_streams) = (&self.phase, &self.max_streams);
+        let (phase, heard) = (&self.phase, &self.heard);
         self.spy.push(bytes, |word| match word {
             Word::Settings => {
                 phase.send_if_modified(|phase| {
@@ -82,9 +130,10 @@ impl Overheard {
             }
             Word::MaxStreams(limit) => {
                 let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                max_streams.store(limit, Ordering::Relaxed);
+                heard.max_streams.store(limit, Ordering::Relaxed);
             }
-            Word::GoAway => {
+            Word::GoAway(code) => {
+                heard.ended(Reason::GoAway(code));
                 phase.send_replace(Phase::GoingAway);
             }
         });
@@ -99,12 +148,13 @@ impl AsyncRead for Overheard {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         if let Err(error) = ready!(Pin::new(&mut self.inner).poll_read(cx, buf)) {
-            // HTTP/2 keeps no cause, and in TLS 1.3 a refused certificate is told only here.
-            let told = io::Error::new(error.kind(), error.to_string());
-            let _ = self.broken.set(error.into());
-            return Poll::Ready(Err(told));
+            return Poll::Ready(Err(self.heard.broke(error)));
         }
-        self.hear(&buf.filled()[before..]);
+        let read = &buf.filled()[before..];
+        if read.is_empty() && buf.remaining() > 0 {
+            self.heard.ended(Reason::Unknown);
+        }
+        self.hear(read);
         Poll::Ready(Ok(()))
     }
 }
@@ -115,7 +165,8 @@ impl AsyncWrite for Overheard {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
+        Poll::Ready(written.inspect_err(|_| self.last_word(cx)))
     }
 
     fn poll_write_vectored(
@@ -123,7 +174,8 @@ impl AsyncWrite for Overheard {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
+        Poll::Ready(written.inspect_err(|_| self.last_word(cx)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -131,7 +183,8 @@ impl AsyncWrite for Overheard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let flushed = ready!(Pin::new(&mut self.inner).poll_flush(cx));
+        Poll::Ready(flushed.inspect_err(|_| self.last_word(cx)))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,13 +1,14 @@
 //! One HTTP/2 connection and the streams taken on it.
 
-use super::connect::{Connect, Overheard, Phase};
+use super::connect::{Connect, Heard, Overheard, Phase};
 use super::dial_error::DialError;
 use crate::contract::{Judgement, Prospect};
+use crate::metrics::Reason;
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, watch};
 use tonic::body::Body;
 
@@ -20,7 +21,7 @@ pub(super) struct Connection {
     sender: SendRequest<Body>,
     judgement: Arc<Judgement>,
     taken: AtomicUsize,
-    max_streams: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
     closing: AtomicBool,
     closed: Notify,
     /// It stands on credentials that others have followed.
@@ -29,8 +30,8 @@ pub(super) struct Connection {
 
 /// Tells when the peer has spoken.
 pub(super) struct Opening {
-    heard: watch::Receiver<Phase>,
-    broken: Arc<OnceLock<DialError>>,
+    phases: watch::Receiver<Phase>,
+    heard: Arc<Heard>,
 }
 
 /// Tells when a connection takes no further calls.
@@ -45,10 +46,9 @@ impl Connection {
         tuning: &Tuning,
     ) -> Result<(Self, Opening), DialError> {
         let io = connect.connect(address).await?;
-        let (phase, heard) = watch::channel(Phase::Opening);
-        let max_streams = Arc::new(AtomicUsize::new(INITIAL_STREAMS));
-        let broken = Arc::new(OnceLock::new());
-        let io = Overheard::new(io, phase, Arc::clone(&max_streams), Arc::clone(&broken));
+        let (phase, phases) = watch::channel(Phase::Opening);
+        let heard = Arc::new(Heard::new(INITIAL_STREAMS));
+        let io = Overheard::new(io, phase, Arc::clone(&heard));
         let (sender, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(tuning.keepalive_interval)
@@ -62,16 +62,20 @@ impl Connection {
                 tracing::debug!(%error, "connection ended");
             }
         });
+        let opening = Opening {
+            phases,
+            heard: Arc::clone(&heard),
+        };
         let connection = Self {
             sender,
             judgement: Arc::new(Judgement::unknown()),
             taken: AtomicUsize::new(0),
-            max_streams,
+            heard,
             closing: AtomicBool::new(false),
             closed: Notify::new(),
             outdated: AtomicBool::new(false),
         };
-        Ok((connection, Opening { heard, broken }))
+        Ok((connection, opening))
     }
 
     /// What requests are sent with, before anything else is.
@@ -110,6 +114,11 @@ impl Connection {
         self.closed.notified().await;
     }
 
+    /// What ended it, as far as the peer had a part in that.
+    pub(super) fn end(&self) -> Option<Reason> {
+        self.heard.end.get().copied()
+    }
+
     /// It is to be replaced; until another one stands, calls may go on.
     pub(super) fn outdate(&self) {
         self.outdated.store(true, Ordering::Relaxed);
@@ -127,7 +136,7 @@ impl Connection {
 
     /// Whether another stream may be opened.
     pub(super) fn has_room(&self) -> bool {
-        self.is_open() && self.taken() < self.max_streams.load(Ordering::Relaxed)
+        self.is_open() && self.taken() < self.heard.max_streams.load(Ordering::Relaxed)
     }
 
     /// Takes a stream; given back when the [`Stream`] is dropped.
@@ -135,7 +144,7 @@ impl Connection {
         if !self.is_open() {
             return None;
         }
-        let limit = self.max_streams.load(Ordering::Relaxed);
+        let limit = self.heard.max_streams.load(Ordering::Relaxed);
         let more = |taken: usize| (taken < limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
@@ -149,10 +158,11 @@ impl Connection {
 impl Opening {
     /// Resolves once the connection is made.
     pub(super) async fn heard(mut self) -> Result<Closing, DialError> {
-        let heard = self.heard.wait_for(|phase| *phase != Phase::Opening);
-        let broken = |_| self.broken.get().cloned().unwrap_or(DialError::NotHttp2);
-        heard.await.map(drop).map_err(broken)?;
-        Ok(Closing(self.heard))
+        let spoken = self.phases.wait_for(|phase| *phase != Phase::Opening);
+        let broken = |_| self.heard.broken.get().cloned();
+        let broken = |error| broken(error).unwrap_or(DialError::NotHttp2);
+        spoken.await.map(drop).map_err(broken)?;
+        Ok(Closing(self.phases))
     }
 }
 

@@ -13,7 +13,6 @@ use crate::contract::messages::{
 };
 use crate::contract::shape::Shape;
 use crate::contract::{Judgement, Level, Outline};
-use crate::metrics;
 use crate::policy::PolicyTable;
 use std::collections::VecDeque;
 use std::fmt;
@@ -84,7 +83,7 @@ pub(super) async fn meet(endpoint: &Endpoint, connection: &Connection) -> Arc<Ju
     let judgement = tokio::time::timeout(shared.tuning.contract_timeout, learning).await;
     let judgement = judgement.ok().flatten();
     let judgement = judgement.unwrap_or_else(|| Arc::clone(&contracts.unknown));
-    metrics::contract_met(&shared.peer, judgement.state());
+    shared.meter.met(judgement.state());
     judgement
 }
 

@@ -9,6 +9,7 @@ use super::contract;
 use super::dial_error::DialError;
 use super::endpoint::Endpoint;
 use super::health;
+use crate::metrics::Reason;
 use futures::future::BoxFuture;
 use std::pin::pin;
 use std::sync::Arc;
@@ -99,19 +100,20 @@ async fn attend(
     let _closed = closed.drop_guard();
     let mut ended = pin!(async {
         tokio::select! {
-            () = closing.closed() => {}
-            () = connection.closed() => {}
-            () = endpoint.stop.cancelled() => {}
+            // What ends from here without a word of the peer's ends for its silence.
+            () = closing.closed() => Reason::TimedOut,
+            () = connection.closed() => Reason::Shutdown,
+            () = endpoint.stop.cancelled() => Reason::Shutdown,
         }
     });
-    tokio::select! {
-        () = ended.as_mut() => {}
+    let reason = tokio::select! {
+        reason = ended.as_mut() => reason,
         () = outdated => {
             endpoint.outdated(&connection);
-            ended.await;
+            ended.await
         }
-    }
-    endpoint.disconnected(&connection);
+    };
+    endpoint.disconnected(&connection, connection.end().unwrap_or(reason));
     if endpoint.is_in_use() {
         endpoint.wanted.notify_one();
     }

@@ -82,6 +82,7 @@ impl Members {
         for gone in old.iter().filter(|one| !addresses.contains(&*one.address)) {
             gone.stop.cancel();
         }
+        self.shared.meter.endpoints(new.len());
         self.endpoints.store(Arc::new(new));
         self.known();
     }

@@ -9,40 +9,44 @@ const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 /// A setting is a name of two bytes and a value of four.
 const SETTING: usize = 6;
+/// The last stream that will be answered, and why the peer goes away, of four bytes each.
+const FAREWELL: usize = 8;
 /// The setting that limits the streams open at once.
 const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
 
 /// What was learned from a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
+pub(crate) enum Word {
     /// The peer speaks HTTP/2.
     Settings,
     /// So many streams may be open at once.
     MaxStreams(u32),
-    /// The connection takes no further calls.
-    GoAway,
+    /// The connection takes no further calls, for the reason of this code.
+    GoAway(u32),
 }
 
 /// Follows the frames of one connection.
 #[derive(Debug, Default)]
-pub(super) struct FrameSpy {
+pub(crate) struct FrameSpy {
     header: [u8; HEADER],
     header_filled: usize,
     payload_left: usize,
-    setting: [u8; SETTING],
-    setting_filled: usize,
+    item: [u8; FAREWELL],
+    item_filled: usize,
 }
 
 impl FrameSpy {
     /// Takes note of the next piece of the stream, wherever it was cut.
-    pub(super) fn push(&mut self, mut piece: &[u8], mut tell: impl FnMut(Word)) {
+    pub(crate) fn push(&mut self, mut piece: &[u8], mut tell: impl FnMut(Word)) {
         while !piece.is_empty() {
             if self.payload_left > 0 {
                 let (payload, rest) = piece.split_at(self.payload_left.min(piece.len()));
                 self.payload_left -= payload.len();
                 piece = rest;
-                if self.header[3] == SETTINGS {
-                    self.settings(payload, &mut tell);
+                match self.header[3] {
+                    SETTINGS => self.settings(payload, &mut tell),
+                    GOAWAY => self.farewell(payload, &mut tell),
+                    _ => {}
                 }
                 continue;
             }
@@ -61,26 +65,38 @@ impl FrameSpy {
         let [a, b, c, kind, ..] = self.header;
         let length = u32::from_be_bytes([0, a, b, c]);
         self.header_filled = 0;
-        self.setting_filled = 0;
+        self.item_filled = 0;
         self.payload_left = usize::try_from(length).unwrap_or(usize::MAX);
-        match kind {
-            SETTINGS => tell(Word::Settings),
-            GOAWAY => tell(Word::GoAway),
-            _ => {}
+        if kind == SETTINGS {
+            tell(Word::Settings);
         }
     }
 
     fn settings(&mut self, payload: &[u8], tell: &mut impl FnMut(Word)) {
         for byte in payload {
-            self.setting[self.setting_filled] = *byte;
-            self.setting_filled += 1;
-            if self.setting_filled < SETTING {
+            self.item[self.item_filled] = *byte;
+            self.item_filled += 1;
+            if self.item_filled < SETTING {
                 continue;
             }
-            self.setting_filled = 0;
-            let [n0, n1, a, b, c, d] = self.setting;
+            self.item_filled = 0;
+            let [n0, n1, a, b, c, d, ..] = self.item;
             if [n0, n1] == MAX_CONCURRENT_STREAMS {
                 tell(Word::MaxStreams(u32::from_be_bytes([a, b, c, d])));
+            }
+        }
+    }
+}
+
+impl FrameSpy {
+    /// The beginning of a farewell; words for people may follow it.
+    fn farewell(&mut self, payload: &[u8], tell: &mut impl FnMut(Word)) {
+        for byte in payload.iter().take(FAREWELL - self.item_filled) {
+            self.item[self.item_filled] = *byte;
+            self.item_filled += 1;
+            if self.item_filled == FAREWELL {
+                let [_, _, _, _, a, b, c, d] = self.item;
+                tell(Word::GoAway(u32::from_be_bytes([a, b, c, d])));
             }
         }
     }
@@ -105,7 +121,7 @@ mod tests {
             let stream = [
                 frame(SETTINGS, &limits),
                 frame(0, &vec![GOAWAY; noise]),
-                frame(GOAWAY, &[0; 8]),
+                frame(GOAWAY, &[0, 0, 0, 9, 0, 0, 0, 11, b'b', b'y', b'e']),
             ]
             .concat();
             let mut spy = FrameSpy::default();
@@ -113,7 +129,7 @@ mod tests {
             for piece in stream.chunks(cut) {
                 spy.push(piece, |word| words.push(word));
             }
-            prop_assert_eq!(words, [Word::Settings, Word::MaxStreams(250), Word::GoAway]);
+            prop_assert_eq!(words, [Word::Settings, Word::MaxStreams(250), Word::GoAway(11)]);
         }
     }
 }

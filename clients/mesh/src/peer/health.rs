@@ -94,7 +94,7 @@ async fn follow(endpoint: &Endpoint, mut body: Incoming) {
 }
 
 /// The next whole message, taken off the front.
-fn next(bytes: &mut BytesMut) -> Option<i32> {
+pub(crate) fn next(bytes: &mut BytesMut) -> Option<i32> {
     let prefix: [u8; PREFIX] = bytes.get(..PREFIX)?.try_into().ok()?;
     let [_, a, b, c, d] = prefix;
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;

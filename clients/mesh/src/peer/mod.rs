@@ -19,6 +19,7 @@ mod load;
 mod pick;
 mod plain;
 mod pool;
+mod record;
 mod secure;
 mod send;
 mod shared;
@@ -32,6 +33,10 @@ pub use discovery::{Resolve, ResolveError, Resolved};
 pub use state::ReplicaState;
 pub use target::MeshError;
 
+#[cfg(test)]
+pub(crate) use frames::{FrameSpy, Word};
+#[cfg(test)]
+pub(crate) use health::next as next_health;
 pub(crate) use pick::Wish;
 pub(crate) use send::Sent;
 pub(crate) use target::Target;
@@ -40,6 +45,7 @@ pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
 use crate::deadline::Deadline;
+use crate::metrics::Pick;
 use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use breaker::Outcome;
@@ -129,10 +135,12 @@ impl Peer {
         for _ in 0..endpoints.len() {
             let choice = pick::choose(&endpoints, wish, now)?;
             if let Some(stream) = choice.endpoint.take(wish.method, now) {
+                self.members.shared.meter.picked(choice.pick);
                 let endpoint = Arc::clone(choice.endpoint);
-                return Some(Ticket::new(endpoint, stream, choice.probe, deadline));
+                let probe = choice.pick == Pick::Probe;
+                return Some(Ticket::new(endpoint, stream, probe, deadline));
             }
-            if choice.probe {
+            if choice.pick == Pick::Probe {
                 choice.endpoint.finished(Outcome::Unknown, true);
             }
         }

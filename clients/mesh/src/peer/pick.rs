@@ -7,6 +7,7 @@
 use super::endpoint::{Endpoint, Rank};
 use super::ticket::Mark;
 use crate::contract::Prospect;
+use crate::metrics::Pick;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -28,8 +29,8 @@ pub(crate) struct Wish<'a> {
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
     pub(super) endpoint: &'a Arc<Endpoint>,
-    /// The call is the one that decides the replica's probation.
-    pub(super) probe: bool,
+    /// What is known of it.
+    pub(super) pick: Pick,
 }
 
 /// Chooses among the replicas that can take a call at once.
@@ -44,33 +45,38 @@ pub(super) fn choose<'a>(
             continue;
         };
         let avoided = wish.avoid.is_some_and(|mark| mark.is(endpoint));
-        // One that may not have the method is no good for it, whatever else speaks for it.
-        let avoided = avoided || prospect == Prospect::Absent;
-        if !avoided && endpoint.breaker.claim_probe(wish.repeatable, now) {
+        let absent = prospect == Prospect::Absent;
+        if !avoided && !absent && endpoint.breaker.claim_probe(wish.repeatable, now) {
             return Some(Choice {
                 endpoint,
-                probe: true,
+                pick: Pick::Probe,
             });
         }
-        two.offer(endpoint, (endpoint.rank(), avoided));
+        two.offer(endpoint, (absent, endpoint.rank(), avoided));
     }
-    two.cheaper(now).map(|endpoint| Choice {
-        endpoint,
-        probe: false,
-    })
+    let pick = match two.best?.1 {
+        Rank::Good => Pick::Good,
+        Rank::Unwilling => Pick::Unwilling,
+        Rank::Ejected => Pick::Ejected,
+    };
+    let endpoint = two.cheaper(now)?;
+    Some(Choice { endpoint, pick })
 }
+
+/// Whether it may not have the method at all, what is known of it, and whether it has just failed the call.
+type Standing = (bool, Rank, bool);
 
 /// Two at random out of those that rank best.
 #[derive(Default)]
 struct Two<'a> {
-    best: Option<(Rank, bool)>,
+    best: Option<Standing>,
     seen: usize,
     first: Option<&'a Arc<Endpoint>>,
     second: Option<&'a Arc<Endpoint>>,
 }
 
 impl<'a> Two<'a> {
-    fn offer(&mut self, endpoint: &'a Arc<Endpoint>, rank: (Rank, bool)) {
+    fn offer(&mut self, endpoint: &'a Arc<Endpoint>, rank: Standing) {
         match self.best {
             Some(best) if rank > best => return,
             Some(best) if rank == best => {}

@@ -3,6 +3,7 @@
 use super::contract::Contracts;
 use super::load::SEED;
 use super::way::Way;
+use crate::metrics::PeerMeter;
 use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use std::fmt;
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) way: Way,
     /// The contracts that replicas serve.
     pub(super) contracts: Contracts,
+    pub(super) meter: PeerMeter,
     /// Drives the connections, whatever runtime the calls come from.
     pub(super) runtime: Handle,
     epoch: Instant,
@@ -54,6 +56,7 @@ impl Shared {
         runtime: Handle,
     ) -> Self {
         Self {
+            meter: PeerMeter::new(Arc::clone(&peer), way.secure),
             peer,
             tuning,
             way,

@@ -22,6 +22,8 @@ pub struct ReplicaState {
     pub calls: u64,
     /// How many of those it failed.
     pub failures: u64,
+    /// How often it was left alone because of them.
+    pub ejections: u64,
     /// Why the last attempt to connect failed, when one did.
     pub last_error: Option<String>,
     /// How its contract looks from here; absent while there is no connection.
@@ -40,6 +42,7 @@ impl ReplicaState {
             rtt_micros: u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX),
             calls,
             failures,
+            ejections: endpoint.ejections(),
             last_error: endpoint.last_error().map(|error| error.to_string()),
             contract: endpoint.contract(),
         }

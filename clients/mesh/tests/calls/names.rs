@@ -14,11 +14,15 @@ struct NameServer {
     known: Arc<Mutex<Vec<Ipv4Addr>>>,
 }
 
+/// Answers are valid for a second, unless a test says otherwise.
+const SECOND: u32 = 1;
+const HOUR: u32 = 3_600;
+
 const HEADER: usize = 12;
 const ADDRESS: u16 = 1;
 
 impl NameServer {
-    async fn start(known: Vec<Ipv4Addr>) -> Self {
+    async fn start(known: Vec<Ipv4Addr>, valid_for: u32) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
         let address = socket.local_addr().expect("address");
         let known = Arc::new(Mutex::new(known));
@@ -27,7 +31,7 @@ impl NameServer {
             let mut question = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut question).await {
                 let known = answers.lock().expect("not poisoned").clone();
-                let answer = answer(&question[..length], &known);
+                let answer = answer(&question[..length], &known, valid_for);
                 socket.send_to(&answer, from).await.expect("sent");
             }
         });
@@ -39,8 +43,8 @@ impl NameServer {
     }
 }
 
-/// The answer to a question: no error, these addresses, valid for a second.
-fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
+/// The answer to a question: no error, these addresses, valid for so many seconds.
+fn answer(question: &[u8], known: &[Ipv4Addr], valid_for: u32) -> Vec<u8> {
     let mut end = HEADER;
     while question[end] != 0 {
         end += 1 + usize::from(question[end]);
@@ -54,7 +58,9 @@ fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
     out[4..HEADER].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, 0]);
     out[6..8].copy_from_slice(&count.to_be_bytes());
     for address in known {
-        out.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+        out.extend([0xc0, 0x0c, 0, 1, 0, 1]);
+        out.extend(valid_for.to_be_bytes());
+        out.extend([0, 4]);
         out.extend(address.octets());
     }
     out
@@ -62,7 +68,7 @@ fn answer(question: &[u8], known: &[Ipv4Addr]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_changed_name_is_followed() {
-    let names = NameServer::start(vec![Ipv4Addr::new(127, 0, 0, 1)]).await;
+    let names = NameServer::start(vec![Ipv4Addr::new(127, 0, 0, 1)], SECOND).await;
     let one = Replica::start().await;
     let target = format!(
         "dns://{}/script.test.:{}",
@@ -97,4 +103,31 @@ async fn a_changed_name_is_followed() {
     until(|| addresses().len() == 1).await;
 
     assert_eq!(load.stop().await.1.len(), 0);
+}
+
+#[tokio::test]
+async fn a_failure_outweighs_what_a_name_was_said_to_be_valid_for() {
+    let names = NameServer::start(vec![Ipv4Addr::new(127, 0, 0, 1)], HOUR).await;
+    let one = Replica::start().await;
+    let port = one.address.port();
+    let target = format!("dns://{}/script.test.:{port}", names.address);
+    let mesh = Mesh::builder(POLICIES)
+        .peer("script", &target)
+        .tuning(Tuning {
+            resolve_floor: Duration::from_millis(50),
+            resolve_ceiling: Duration::from_secs(u64::from(HOUR)),
+            ..tuning()
+        })
+        .build()
+        .expect("mesh");
+    let load = Load::start(&mesh.to("script").expect("peer"), "Read", 2);
+    until(|| one.calls() > 20).await;
+
+    let elsewhere = Ipv4Addr::new(127, 0, 0, 2);
+    let two = Replica::start_at((elsewhere, port).into()).await;
+    names.set(vec![elsewhere]);
+    one.kill();
+
+    until(|| two.calls() > 20).await;
+    load.stop().await;
 }

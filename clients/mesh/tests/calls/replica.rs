@@ -66,8 +66,18 @@ impl Replica {
         Self::start_with(None, Health::Absent).await
     }
 
+    /// One that listens there.
+    pub(crate) async fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.expect("bind");
+        Self::start_on(listener, None, Health::Absent)
+    }
+
     pub(crate) async fn start_with(max_streams: Option<u32>, health: Health) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        Self::start_on(listener, max_streams, health)
+    }
+
+    fn start_on(listener: TcpListener, max_streams: Option<u32>, health: Health) -> Self {
         let replica = Self {
             address: listener.local_addr().expect("address"),
             state: Arc::new(State {

@@ -4,8 +4,8 @@ use tonic::Code;
 
 use super::arrange::{Arrange, SHARE_PPM, START, hour, refused};
 use crate::fake::new_id;
-use crate::pb;
 use crate::types::{PartyKind, PricingModel};
+use crate::{Origin, pb};
 
 /// Terms come as asked for, and keys that name nothing apart.
 pub async fn terms_come_in_the_order_of_their_keys(operations: &impl Arrange) {
@@ -60,6 +60,8 @@ pub async fn shares_come_in_the_order_of_their_queries(operations: &impl Arrange
     let answer = operations.client().batch_get_rev_share(request).await;
 
     let answer = answer.expect("shares are answered");
+    assert_eq!(answer.origin, Origin::Live);
+    let answer = answer.value;
     assert_eq!(answer.missing_queries, [unknown]);
     let times: Vec<_> = answer.rev_shares.iter().map(|share| share.time).collect();
     assert_eq!(times, [Some(hour(5)), Some(hour(0))]);
@@ -84,7 +86,7 @@ pub async fn parties_come_in_the_order_of_their_ids(operations: &impl Arrange) {
     ];
     let request = pb::BatchGetPartiesRequest { ids };
     let answer = operations.client().batch_get_parties(request).await;
-    let answer = answer.expect("parties are answered");
+    let answer = answer.expect("parties are answered").value;
     assert_eq!(answer.missing_ids, [unknown]);
     let [publisher, advertiser] = &answer.parties[..] else {
         panic!("two are known, not {:?}", answer.parties)

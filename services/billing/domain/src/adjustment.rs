@@ -22,6 +22,8 @@ pub enum Kind {
     BadDebt,
     /// Earnings taken back, even beyond what was earned.
     Clawback,
+    /// What delivery written off would have left on an account that has closed. Posted with the write-off alone.
+    WriteOff,
 }
 
 /// Which way the money goes.
@@ -73,13 +75,14 @@ pub struct PostAdjustment {
 }
 
 impl Kind {
-    const fn reason(self) -> Reason {
+    pub(crate) const fn reason(self) -> Reason {
         match self {
             Self::Goodwill => Reason::Goodwill,
             Self::Discrepancy => Reason::Discrepancy,
             Self::InvalidTraffic => Reason::InvalidTraffic,
             Self::BadDebt => Reason::BadDebt,
             Self::Clawback => Reason::Clawback,
+            Self::WriteOff => Reason::WriteOff,
         }
     }
 
@@ -87,9 +90,11 @@ impl Kind {
     const fn counterpart(self) -> Code {
         match self {
             Self::BadDebt => Code::BadDebt,
-            Self::Goodwill | Self::Discrepancy | Self::InvalidTraffic | Self::Clawback => {
-                Code::Adjustments
-            }
+            Self::Goodwill
+            | Self::Discrepancy
+            | Self::InvalidTraffic
+            | Self::Clawback
+            | Self::WriteOff => Code::Adjustments,
         }
     }
 }
@@ -183,7 +188,7 @@ impl Work {
 }
 
 /// The ledger account that runs with the party's business.
-const fn running(account: &Account) -> Code {
+pub(crate) const fn running(account: &Account) -> Code {
     match account.party() {
         Party::Advertiser => Code::AdvertiserBalance,
         Party::Publisher => Code::PublisherEstimated,

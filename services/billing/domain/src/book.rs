@@ -37,6 +37,21 @@ pub struct LedgerAccount {
     pub counters: Counters,
 }
 
+impl Counters {
+    /// What was added since `before`.
+    ///
+    /// # Errors
+    /// When a difference does not fit, as it always does for counters that grew from `before`.
+    pub fn since(&self, before: &Self) -> Result<Self, Overflow> {
+        Ok(Self {
+            debits_posted: self.debits_posted.checked_sub(before.debits_posted)?,
+            credits_posted: self.credits_posted.checked_sub(before.credits_posted)?,
+            debits_pending: self.debits_pending.checked_sub(before.debits_pending)?,
+            credits_pending: self.credits_pending.checked_sub(before.credits_pending)?,
+        })
+    }
+}
+
 impl LedgerAccount {
     /// A ledger account through which nothing has moved.
     pub fn new(key: LedgerKey) -> Self {

@@ -53,7 +53,8 @@ impl fmt::Display for DeliveryKey {
 const ROWS: Uuid = Uuid::from_u128(0x2c1e_5f0a_93b7_4e0d_8a55_64f2_09d1_7c3b);
 
 /// A delivery key as one column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RowId(Uuid);
 
 impl RowId {
@@ -65,6 +66,13 @@ impl RowId {
     /// The UUID to store.
     pub const fn uuid(self) -> Uuid {
         self.0
+    }
+}
+
+impl RowId {
+    /// The id of a row whose key cannot be read: the same for the same bytes, for ever.
+    pub fn of_unreadable(bytes: &[u8]) -> Self {
+        Self(Uuid::new_v5(&ROWS, bytes))
     }
 }
 
@@ -90,6 +98,25 @@ pub struct DeliveryCounts {
     pub invalid_clicks: i64,
     /// What the inventory cost, in micros.
     pub media_cost: i64,
+}
+
+impl fmt::Display for DeliveryCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "requests={} impressions={} viewable_impressions={} clicks={} installs={} actions={} \
+             invalid_impressions={} invalid_clicks={} media_cost_micros={}",
+            self.requests,
+            self.impressions,
+            self.viewable_impressions,
+            self.clicks,
+            self.installs,
+            self.actions,
+            self.invalid_impressions,
+            self.invalid_clicks,
+            self.media_cost
+        )
+    }
 }
 
 impl DeliveryCounts {

@@ -30,6 +30,7 @@ pub mod standing;
 pub mod terms;
 pub mod transfer;
 pub mod work;
+pub mod write_off;
 
 pub use account::Account;
 pub use book::Book;

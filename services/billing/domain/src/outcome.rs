@@ -7,6 +7,7 @@ use crate::payment::Recorded;
 use crate::rate_delivery::RateReport;
 use crate::reserve::{Released, Reserved};
 use crate::standing::Standing;
+use crate::write_off::WrittenOff;
 use serde::{Deserialize, Serialize};
 
 /// An account as a command left it.
@@ -38,4 +39,6 @@ pub enum Outcome {
     Rated(RateReport),
     /// Unfunded delivery was decided on.
     Settled(Settlement),
+    /// Rows were written off.
+    WrittenOff(Box<WrittenOff>),
 }

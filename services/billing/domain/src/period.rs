@@ -25,6 +25,19 @@ impl Period {
         }
     }
 
+    /// The instant at which the month ends in `zone`; the last there is for a month beyond the calendar.
+    pub fn ends_at(self, zone: &TimeZone) -> Timestamp {
+        let next = self.0.saturating_add(1);
+        let first = || {
+            let year = i16::try_from(next.div_euclid(12)).ok()?;
+            let month = i8::try_from(next.rem_euclid(12) + 1).ok()?;
+            let day = jiff::civil::Date::new(year, month, 1).ok()?;
+            let start = zone.to_timestamp(day.into()).ok()?;
+            Some(start.as_microsecond())
+        };
+        Timestamp::from_micros(first().unwrap_or(i64::MAX))
+    }
+
     /// The month behind a stored index.
     pub const fn from_index(index: i32) -> Self {
         Self(index)

@@ -2,12 +2,12 @@
 //! balanced group. What each bucket contributed stands with the buckets.
 
 use crate::chart::{Code, LedgerKey};
-use crate::funding::Leg;
+use crate::funding::{Funds, Leg};
 use crate::revaluation::Revaluation;
 use crate::transfer::{Group, Reason};
 use crate::work::Purse;
 use cleave_kernel::{AccountId, Currency, Micros, Overflow, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the platform keeps is caused by everything delivered, not by one thing.
 const REVENUE_SOURCE: &str = "delivery";
@@ -18,7 +18,12 @@ pub(crate) struct Posting {
     group: Group,
     earnings: BTreeMap<(Currency, AccountId), Earning>,
     revenue: BTreeMap<Currency, Micros>,
+    closed: BTreeSet<AccountId>,
+    stranded: Stranded,
 }
+
+/// What a group credits to accounts that have closed, or debits when it is negative: they have to be empty again.
+pub(crate) type Stranded = BTreeMap<(Currency, AccountId), Micros>;
 
 #[derive(Debug, Default)]
 struct Earning {
@@ -27,11 +32,14 @@ struct Earning {
 }
 
 impl Posting {
-    pub(crate) fn new() -> Self {
+    /// An empty group. Nothing is drawn from accounts that have closed, and what it would leave on them is noted.
+    pub(crate) fn new(closed: BTreeSet<AccountId>) -> Self {
         Self {
             group: Group::new(REVENUE_SOURCE),
             earnings: BTreeMap::new(),
             revenue: BTreeMap::new(),
+            closed,
+            stranded: Stranded::new(),
         }
     }
 
@@ -43,9 +51,24 @@ impl Posting {
         now: Timestamp,
     ) -> Result<(), Overflow> {
         let totals = &mut item.totals;
-        let mut funds = purse.lend(totals.line_item, item.advertiser);
-        let legs = totals.funding.fund(item.delta.billed, &mut funds)?;
-        purse.put_back(totals.line_item, item.advertiser, funds);
+        let closed = self.closed.contains(&item.advertiser);
+        let legs = if closed {
+            // Its credit limit is no money any more.
+            let legs = totals
+                .funding
+                .fund(item.delta.billed, &mut Funds::default());
+            legs?
+        } else {
+            let mut funds = purse.lend(totals.line_item, item.advertiser);
+            let legs = totals.funding.fund(item.delta.billed, &mut funds)?;
+            purse.put_back(totals.line_item, item.advertiser, funds);
+            legs
+        };
+        let carried = if closed {
+            totals.funding.settle(Micros::ZERO)?.written_off
+        } else {
+            Micros::ZERO
+        };
         totals.unfunded_since = totals
             .funding
             .unfunded
@@ -53,16 +76,39 @@ impl Posting {
             .then(|| totals.unfunded_since.unwrap_or(now));
         self.group.about(totals.line_item.to_string());
         for leg in legs {
+            if let (true, Leg::Balance(amount)) = (closed, leg) {
+                self.strand(totals.currency, item.advertiser, amount.checked_neg()?)?;
+            }
             self.charge(item.advertiser, totals.currency, leg);
         }
+        self.group.single(
+            LedgerKey::platform(totals.currency, Code::OverdeliveryCost),
+            LedgerKey::account(item.advertiser, totals.currency, Code::DeliveryUnfunded),
+            carried,
+            Reason::Overdelivery,
+        );
         for (publisher, delta) in &item.earnings {
             let earning = self.earnings.entry((totals.currency, *publisher));
             let earning = earning.or_default();
             earning.paid = earning.paid.checked_add(delta.paid()?)?;
             earning.absorbed = earning.absorbed.checked_add(delta.absorbed)?;
+            if self.closed.contains(publisher) {
+                self.strand(totals.currency, *publisher, delta.earned)?;
+            }
         }
         let revenue = self.revenue.entry(totals.currency).or_default();
         *revenue = revenue.checked_add(item.delta.revenue)?;
+        Ok(())
+    }
+
+    fn strand(
+        &mut self,
+        currency: Currency,
+        account: AccountId,
+        amount: Micros,
+    ) -> Result<(), Overflow> {
+        let sum = self.stranded.entry((currency, account)).or_default();
+        *sum = sum.checked_add(amount)?;
         Ok(())
     }
 
@@ -85,8 +131,8 @@ impl Posting {
         self.group.single(from, clearing, amount, reason);
     }
 
-    /// The whole group.
-    pub(crate) fn into_group(mut self) -> Group {
+    /// The whole group, and what it leaves on accounts that have closed.
+    pub(crate) fn into_group(mut self) -> (Group, Stranded) {
         let platform = LedgerKey::platform;
         for ((currency, publisher), earning) in self.earnings {
             let clearing = platform(currency, Code::DeliveryClearing);
@@ -104,6 +150,6 @@ impl Posting {
             let kept = platform(currency, Code::NetworkRevenue);
             self.group.single(clearing, kept, revenue, Reason::Revenue);
         }
-        self.group
+        (self.group, self.stranded)
     }
 }

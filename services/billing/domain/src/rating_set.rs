@@ -1,12 +1,14 @@
 //! What rating holds in memory for one transaction: rated rows, buckets, totals of line items and parked rows.
 
-use crate::bucket::{Bucket, BucketId};
+use crate::bucket::{Basis, Bucket, BucketId};
 use crate::delivery::RowId;
 use crate::funding::Funding;
-use crate::parked_row::ParkedRow;
+use crate::parked_row::{ParkedRow, Quarantined};
 use crate::rating::{Amounts, Reach};
+use crate::write_off::WrittenOffRow;
 use cleave_kernel::{AdvertiserId, CampaignId, Currency, LineItemId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A row as it was last rated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,9 @@ pub struct RatingSet {
     of_line_item: HashMap<LineItemId, BTreeSet<BucketId>>,
     line_items: BTreeMap<LineItemId, LineItemTotals>,
     parked: HashMap<RowId, ParkedRow>,
+    unreadable: HashMap<RowId, Quarantined>,
+    written_off: HashMap<RowId, i64>,
+    bases: HashMap<RowId, Arc<Basis>>,
     changes: Changes,
 }
 
@@ -85,6 +90,14 @@ pub struct Changes {
     pub parked: BTreeSet<RowId>,
     /// Rows parked no longer.
     pub unparked: BTreeSet<RowId>,
+    /// What parked rows would be rated by.
+    pub bases: BTreeMap<BucketId, Arc<Basis>>,
+    /// Unreadable rows put aside, or seen again.
+    pub unreadable: BTreeSet<RowId>,
+    /// Rows put aside no longer.
+    pub released: BTreeSet<RowId>,
+    /// Rows written off.
+    pub written_off: Vec<WrittenOffRow>,
     /// How far the stream came.
     pub progress: Option<Progress>,
 }
@@ -113,6 +126,22 @@ impl RatingSet {
         self.parked.insert(id, row);
     }
 
+    /// Adds an unreadable row as it is stored.
+    pub fn load_unreadable(&mut self, row: Quarantined) {
+        self.unreadable.insert(row.row.id, row);
+    }
+
+    /// Adds that a revision of a row was written off.
+    pub fn load_written_off(&mut self, id: RowId, revision: i64) {
+        let latest = self.written_off.entry(id).or_insert(revision);
+        *latest = revision.max(*latest);
+    }
+
+    /// Adds what a parked row would be rated by.
+    pub fn load_basis(&mut self, id: RowId, basis: Arc<Basis>) {
+        self.bases.insert(id, basis);
+    }
+
     /// A row as it was last rated.
     pub fn row(&self, id: RowId) -> Option<&RatedRow> {
         self.rows.get(&id)
@@ -139,6 +168,21 @@ impl RatingSet {
         self.parked.get(&id)
     }
 
+    /// An unreadable row that was put aside.
+    pub fn unreadable(&self, id: RowId) -> Option<&Quarantined> {
+        self.unreadable.get(&id)
+    }
+
+    /// The latest revision of a row that was written off.
+    pub fn written_off(&self, id: RowId) -> Option<i64> {
+        self.written_off.get(&id).copied()
+    }
+
+    /// What a parked row would be rated by, if it was loaded.
+    pub fn basis(&self, id: RowId) -> Option<&Arc<Basis>> {
+        self.bases.get(&id)
+    }
+
     /// What changed so far.
     pub const fn changes(&self) -> &Changes {
         &self.changes
@@ -146,11 +190,26 @@ impl RatingSet {
 
     pub(crate) fn put_row(&mut self, row: RatedRow) {
         self.changes.rows.insert(row.id);
-        if self.parked.remove(&row.id).is_some() {
-            self.changes.parked.remove(&row.id);
-            self.changes.unparked.insert(row.id);
-        }
+        self.unpark(row.id);
+        self.release(row.id, row.revision);
         self.rows.insert(row.id, row);
+    }
+
+    fn unpark(&mut self, id: RowId) {
+        if self.parked.remove(&id).is_some() {
+            self.changes.parked.remove(&id);
+            self.changes.unparked.insert(id);
+        }
+    }
+
+    /// What could not be read up to `revision` of a row does not matter any more.
+    fn release(&mut self, id: RowId, revision: i64) {
+        let over = |row: &Quarantined| row.row.revision <= revision;
+        if self.unreadable.get(&id).is_some_and(over) {
+            self.unreadable.remove(&id);
+            self.changes.unreadable.remove(&id);
+            self.changes.released.insert(id);
+        }
     }
 
     pub(crate) fn put_bucket(&mut self, bucket: Bucket) {
@@ -167,10 +226,32 @@ impl RatingSet {
         self.line_items.insert(totals.line_item, totals);
     }
 
-    pub(crate) fn put_parked(&mut self, id: RowId, row: ParkedRow) {
+    pub(crate) fn put_parked(&mut self, id: RowId, row: ParkedRow, basis: Option<&Arc<Basis>>) {
+        if let Some(basis) = basis {
+            self.changes.bases.insert(basis.id, Arc::clone(basis));
+        }
+        self.release(id, row.row.revision);
         self.changes.unparked.remove(&id);
         self.changes.parked.insert(id);
         self.parked.insert(id, row);
+    }
+
+    pub(crate) fn put_unreadable(&mut self, row: Quarantined) {
+        let id = row.row.id;
+        self.changes.released.remove(&id);
+        self.changes.unreadable.insert(id);
+        self.unreadable.insert(id, row);
+    }
+
+    /// Notes that a row was written off: it waits no longer, and never comes back in this revision.
+    pub(crate) fn put_written_off(&mut self, row: WrittenOffRow) {
+        let waits = |parked: &ParkedRow| parked.row.revision <= row.revision;
+        if self.parked(row.id).is_some_and(waits) {
+            self.unpark(row.id);
+        }
+        self.release(row.id, row.revision);
+        self.load_written_off(row.id, row.revision);
+        self.changes.written_off.push(row);
     }
 
     pub(crate) fn advance(&mut self, progress: Progress) {

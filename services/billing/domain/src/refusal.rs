@@ -1,8 +1,11 @@
 //! Why a command was refused. A refusal is an outcome: it is stored with its request and replayed for ever.
 
 use crate::account::{Mode, Party};
+use crate::delivery::RowId;
 use crate::reservation::State;
-use cleave_kernel::{AccountId, Currency, Micros, PaymentId, ReservationId};
+use cleave_kernel::{
+    AccountId, Currency, DeliveryRowId, Micros, PaymentId, ReservationId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// Why a command was refused.
@@ -72,6 +75,32 @@ pub enum Refusal {
         balance: Micros,
         /// What is held.
         held: Micros,
+    },
+    /// Delivery of the account may still change, and a closed account takes no correction.
+    #[error(
+        "delivery of account {account} may change until {until}, and {parked} of its rows are parked"
+    )]
+    DeliveryOpen {
+        /// The account.
+        account: AccountId,
+        /// When the corrections of its last month of delivery are over.
+        until: Timestamp,
+        /// How many of its rows are parked.
+        parked: i64,
+    },
+    /// The row does not wait: it was rated meanwhile, or written off, or never came.
+    #[error("no row {} is parked", DeliveryRowId::from_uuid(row.uuid()))]
+    ParkedRowNotFound {
+        /// The row.
+        row: RowId,
+    },
+    /// The row waits in another revision than the one that was looked at.
+    #[error("row {} is parked in revision {revision}", DeliveryRowId::from_uuid(row.uuid()))]
+    ParkedRowChanged {
+        /// The row.
+        row: RowId,
+        /// The revision that is parked.
+        revision: i64,
     },
     /// Money in another currency than the account's.
     #[error("account {account} is in {account_currency}, not in {currency}")]

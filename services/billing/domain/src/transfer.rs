@@ -75,6 +75,8 @@ reasons! {
     Clawback = 14, "CLAWBACK";
     /// Delivery that nothing had covered was charged after all.
     Settlement = 15, "SETTLEMENT";
+    /// An account that has closed was emptied of what a row written off had left on it.
+    WriteOff = 16, "WRITE_OFF";
 }
 
 impl Reason {

@@ -98,6 +98,7 @@ fn rate(world: &mut World, catalogue: &mut Catalogue, rows: Vec<DeliveryRow>) ->
     let rows: Vec<PreparedRow> = catalogue.prepare(rows);
     let command = RateDelivery {
         rows,
+        unreadable: Vec::new(),
         progress: None,
     };
     world.work.rate_delivery(&command).unwrap()

@@ -1,12 +1,14 @@
-//! Rating, asked for by our own tasks.
+//! Rating, asked for by our own tasks, and the write-off of what cannot be rated.
 
-use super::{App, Error, unexpected};
+use super::{App, Error, Request, unexpected};
 use billing_domain::Outcome;
 use billing_domain::catalogue::PreparedRow;
 use billing_domain::funding::Settlement;
+use billing_domain::parked_row::UnreadableRow;
 use billing_domain::rate_delivery::{RateDelivery, RateReport};
 use billing_domain::rating_set::Progress;
 use billing_domain::settle_unfunded::SettleUnfunded;
+use billing_domain::write_off::{WriteOffRows, WrittenOff};
 use billing_store::Command;
 use cleave_kernel::{LineItemId, Timestamp};
 
@@ -15,11 +17,28 @@ impl App {
     pub(crate) async fn rate_delivery(
         &self,
         rows: Vec<PreparedRow>,
+        unreadable: Vec<UnreadableRow>,
         progress: Option<Progress>,
     ) -> Result<RateReport, Error> {
-        let command = Command::RateDelivery(Box::new(RateDelivery { rows, progress }));
+        let command = Command::RateDelivery(Box::new(RateDelivery {
+            rows,
+            unreadable,
+            progress,
+        }));
         match self.act(command).await? {
             Outcome::Rated(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Lets rows go that can never be rated.
+    pub(crate) async fn write_off_rows(
+        &self,
+        command: WriteOffRows,
+        request: Request,
+    ) -> Result<WrittenOff, Error> {
+        match self.write(Command::WriteOffRows(command), request).await? {
+            Outcome::WrittenOff(written_off) => Ok(*written_off),
             other => Err(unexpected(&other)),
         }
     }

@@ -1,13 +1,22 @@
 //! What Operations says, in the words of the domain. It is the contract that is read here, not a person's input: what
 //! does not fit is a fault of one side, and stops what depends on it rather than being guessed at.
 
-use billing_domain::delivery::{DeliveryCounts, DeliveryKey, DeliveryRow};
+use billing_domain::delivery::{DeliveryCounts, DeliveryKey, DeliveryRow, RowId};
+use billing_domain::parked_row::UnreadableRow;
 use billing_domain::rev_share::RevShare;
 use billing_domain::terms::{OverdeliveryPolicy, PricingModel, Terms};
 use cleave_contracts::types::v1 as types;
 use cleave_kernel::{AdUnitId, Currency, Micros, Ppm, Timestamp};
 use operations_client::pb;
+use prost::Message;
 use std::fmt::Display;
+
+/// The most characters of a source, or of an id that is none.
+const TEXT: usize = 100;
+/// The most characters of what is wrong.
+const PROBLEM: usize = 500;
+/// The most bytes kept of a row that cannot be read.
+const CONTENT: usize = 4096;
 
 /// A message that does not keep the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,19 +45,19 @@ pub(crate) struct ShareSpan {
     pub(crate) from: Timestamp,
 }
 
-pub(crate) fn delivery_row(row: pb::DeliveryRow) -> Result<DeliveryRow, Malformed> {
-    let key = row.key.ok_or_else(|| missing("key"))?;
-    let counts = row.counts.ok_or_else(|| missing("counts"))?;
-    let line_item = key.line_item_id.parse();
-    let ad_unit = key.ad_unit_id.parse();
+/// A row, or what of it could be read.
+pub(crate) fn delivery_row(row: pb::DeliveryRow) -> Result<DeliveryRow, Box<UnreadableRow>> {
+    readable(&row).map_err(|problem| Box::new(unreadable(&row, &problem)))
+}
+
+fn readable(row: &pb::DeliveryRow) -> Result<DeliveryRow, Malformed> {
+    let key = delivery_key(row.key.as_ref())?;
+    let counts = row.counts.as_ref().ok_or_else(|| missing("counts"))?;
+    if row.revision < 1 {
+        return Err(malformed("revision", "is below 1"));
+    }
     Ok(DeliveryRow {
-        key: DeliveryKey {
-            source: key.source,
-            line_item: line_item.map_err(|error| malformed("key.line_item_id", error))?,
-            terms_version: key.terms_version,
-            ad_unit: ad_unit.map_err(|error| malformed("key.ad_unit_id", error))?,
-            hour: time("key.hour", key.hour.as_ref())?,
-        },
+        key,
         revision: row.revision,
         counts: DeliveryCounts {
             requests: counts.requests,
@@ -62,6 +71,60 @@ pub(crate) fn delivery_row(row: pb::DeliveryRow) -> Result<DeliveryRow, Malforme
             media_cost: counts.media_cost_micros,
         },
     })
+}
+
+fn delivery_key(key: Option<&pb::DeliveryKey>) -> Result<DeliveryKey, Malformed> {
+    let key = key.ok_or_else(|| missing("key"))?;
+    let line_item = key.line_item_id.parse();
+    let ad_unit = key.ad_unit_id.parse();
+    Ok(DeliveryKey {
+        source: source("key.source", &key.source)?,
+        line_item: line_item.map_err(|error| malformed("key.line_item_id", error))?,
+        terms_version: key.terms_version,
+        ad_unit: ad_unit.map_err(|error| malformed("key.ad_unit_id", error))?,
+        hour: time("key.hour", key.hour.as_ref())?,
+    })
+}
+
+/// Who counted. One that cannot be stored would fail the whole batch it is in.
+pub(crate) fn source(field: &'static str, text: &str) -> Result<String, Malformed> {
+    let fits = (1..=TEXT).contains(&text.chars().count()) && !text.contains('\0');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(malformed(field, "is no name of 1 to 100 characters"))
+    }
+}
+
+fn unreadable(row: &pb::DeliveryRow, problem: &Malformed) -> UnreadableRow {
+    let mut content = row.encode_to_vec();
+    let sent = row.key.clone().unwrap_or_default();
+    // What names the row, so that a later revision of it is known as one.
+    let id = match delivery_key(row.key.as_ref()) {
+        Ok(key) => key.id(),
+        Err(_) if row.key.is_some() => RowId::of_unreadable(&sent.encode_to_vec()),
+        Err(_) => RowId::of_unreadable(&content),
+    };
+    content.truncate(CONTENT);
+    UnreadableRow {
+        id,
+        source: storable(&sent.source, TEXT),
+        line_item: storable(&sent.line_item_id, TEXT),
+        terms_version: sent.terms_version,
+        ad_unit: storable(&sent.ad_unit_id, TEXT),
+        hour: time("key.hour", sent.hour.as_ref()).unwrap_or(Timestamp::EPOCH),
+        revision: row.revision,
+        content,
+        problem: storable(&problem.to_string(), PROBLEM),
+    }
+}
+
+/// As much of a text as can be stored.
+fn storable(text: &str, most: usize) -> String {
+    let chars = text.chars().take(most);
+    chars
+        .map(|char| if char == '\0' { '\u{fffd}' } else { char })
+        .collect()
 }
 
 pub(crate) fn terms(terms: &pb::LineItemTerms) -> Result<Terms, Malformed> {

@@ -4,6 +4,7 @@ use super::convert::{self, Malformed, ShareSpan};
 use crate::rpc::convert::time;
 use billing_domain::catalogue::Catalogue;
 use billing_domain::delivery::DeliveryRow;
+use billing_domain::parked_row::UnreadableRow;
 use billing_domain::terms::Terms;
 use cleave_kernel::{AdUnitId, LineItemId, Timestamp};
 use cleave_mesh::CallError;
@@ -30,6 +31,7 @@ pub(crate) struct Operations {
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub(crate) rows: Vec<DeliveryRow>,
+    pub(crate) unreadable: Vec<UnreadableRow>,
     pub(crate) resume_token: String,
     pub(crate) revision: i64,
     pub(crate) as_of: Timestamp,
@@ -126,7 +128,8 @@ impl Operations {
             let request = pb::BatchGetRevShareRequest {
                 queries: queries.collect(),
             };
-            let answer = self.client.batch_get_rev_share(request).await?;
+            // An old answer is as good as a new one: a share that held at an instant of delivery stays as it is.
+            let answer = self.client.batch_get_rev_share(request).await?.value;
             for share in &answer.rev_shares {
                 match convert::share(share) {
                     Ok(share) => known.push(share),
@@ -157,35 +160,64 @@ impl Batch {
     /// This batch and the one after it as one.
     pub(crate) fn followed_by(mut self, next: Self) -> Self {
         self.rows.extend(next.rows);
+        self.unreadable.extend(next.unreadable);
         self.watermarks.extend(next.watermarks);
         Self {
             rows: self.rows,
+            unreadable: self.unreadable,
             watermarks: self.watermarks,
             ..next
         }
     }
 
-    /// Reads a message of the stream.
+    /// Reads a message of the stream. A row that cannot be read is put aside, and stops nobody else.
     pub(crate) fn read(message: pb::WatchDeliveryResponse) -> Result<Self, StreamError> {
         let stated = message.digest.as_slice();
         if !message.rows.is_empty() && !stated.is_empty() {
+            // Rows without a key or counts have no digest: they are put aside below, and the message goes unchecked.
             let found = digest::of_rows(&message.rows);
-            if found.as_ref().map(<[u8; 32]>::as_slice) != Some(stated) {
+            if found.is_some_and(|found| found != stated) {
                 return Err(StreamError::Corrupted);
             }
         }
-        let watermark = |watermark: pb::DeliveryWatermark| {
+        let watermark = |watermark: &pb::DeliveryWatermark| {
             let through = convert::time("complete_through", watermark.complete_through.as_ref())?;
-            Ok::<_, Malformed>((watermark.source, through))
+            let source = convert::source("source", &watermark.source)?;
+            Ok::<_, Malformed>((source, through))
         };
-        let rows = message.rows.into_iter().map(convert::delivery_row);
-        let watermarks = message.watermarks.into_iter().map(watermark);
+        let mut rows = Vec::with_capacity(message.rows.len());
+        let mut unreadable = Vec::new();
+        for row in message.rows {
+            match convert::delivery_row(row) {
+                Ok(row) => rows.push(row),
+                Err(row) => {
+                    tracing::error!(
+                        line_item.id = row.line_item,
+                        row.revision = row.revision,
+                        problem = row.problem,
+                        "a delivery row cannot be read; it is put aside"
+                    );
+                    unreadable.push(*row);
+                }
+            }
+        }
+        let mut watermarks = BTreeMap::new();
+        for sent in &message.watermarks {
+            match watermark(sent) {
+                Ok((source, through)) => {
+                    watermarks.insert(source, through);
+                }
+                // Its source stays where it was, which only holds `rated_through` back.
+                Err(error) => tracing::error!(%error, "a watermark cannot be read; it is left out"),
+            }
+        }
         Ok(Self {
-            rows: rows.collect::<Result<_, _>>()?,
+            rows,
+            unreadable,
             resume_token: message.resume_token,
             revision: message.revision,
             as_of: convert::time("as_of", message.as_of.as_ref())?,
-            watermarks: watermarks.collect::<Result<_, _>>()?,
+            watermarks,
         })
     }
 }

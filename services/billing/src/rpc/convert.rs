@@ -213,6 +213,11 @@ pub(crate) fn time(at: Timestamp) -> prost_types::Timestamp {
     }
 }
 
+/// An instant for the wire, unless it stands for one that nobody knows.
+pub(crate) fn known_time(at: Timestamp) -> Option<prost_types::Timestamp> {
+    (at != Timestamp::EPOCH).then(|| time(at))
+}
+
 /// Money for the wire.
 pub(crate) fn money(money: Money) -> types::Money {
     types::Money {

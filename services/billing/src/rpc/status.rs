@@ -3,11 +3,12 @@
 use crate::app::Error;
 use billing_domain::Refusal as Rule;
 use billing_domain::account::{Mode, Party};
+use billing_domain::delivery::RowId;
 use billing_domain::reservation::{CloseCause, State};
 use billing_store::StoreError;
 use cleave_contracts::billing::v1::ErrorReason;
 use cleave_host::status::{Domain, Refusal};
-use cleave_kernel::{AccountId, Violation};
+use cleave_kernel::{AccountId, DeliveryRowId, Violation};
 use cleave_storage::TokenError;
 use cleave_storage::token::Expiry;
 use std::time::Duration;
@@ -92,7 +93,8 @@ fn by_rule(rule: &Rule, message: String) -> Refusal {
         Rule::PaymentAlreadyRecorded { .. } => ERRORS
             .already_exists(reason, "payment", subject)
             .message(message),
-        Rule::StaleEtag { .. } => ERRORS.conflict(reason, message),
+        Rule::ParkedRowNotFound { .. } => ERRORS.not_found(reason, "parked row", subject),
+        Rule::StaleEtag { .. } | Rule::ParkedRowChanged { .. } => ERRORS.conflict(reason, message),
         Rule::EndInThePast { .. } => {
             let mend = "give a time in the future";
             ERRORS.invalid(reason, Violation::new("end_time", "IN_THE_PAST", mend))
@@ -102,6 +104,7 @@ fn by_rule(rule: &Rule, message: String) -> Refusal {
         | Rule::AccountBlocked { .. }
         | Rule::AccountClosed { .. }
         | Rule::AccountNotEmpty { .. }
+        | Rule::DeliveryOpen { .. }
         | Rule::CurrencyMismatch { .. }
         | Rule::CreditLimitBelowUse { .. }
         | Rule::CreditNotAllowed { .. }
@@ -125,6 +128,9 @@ const fn reason(rule: &Rule) -> ErrorReason {
         Rule::AccountBlocked { .. } => ErrorReason::AccountBlocked,
         Rule::AccountClosed { .. } => ErrorReason::AccountClosed,
         Rule::AccountNotEmpty { .. } => ErrorReason::AccountNotEmpty,
+        Rule::DeliveryOpen { .. } => ErrorReason::DeliveryOpen,
+        Rule::ParkedRowNotFound { .. } => ErrorReason::ParkedRowNotFound,
+        Rule::ParkedRowChanged { .. } => ErrorReason::ParkedRowChanged,
         Rule::CurrencyMismatch { .. } => ErrorReason::CurrencyMismatch,
         Rule::CreditLimitBelowUse { .. } => ErrorReason::CreditLimitBelowUse,
         Rule::CreditNotAllowed { .. } => ErrorReason::CreditNotAllowed,
@@ -177,6 +183,19 @@ fn metadata(rule: &Rule) -> Vec<(&'static str, String)> {
                 ("party", party_word(*party).to_owned()),
             ]
         }
+        Rule::DeliveryOpen {
+            account,
+            until,
+            parked,
+        } => vec![
+            account_id(account),
+            ("open_until_time", until.to_string()),
+            ("parked_row_count", parked.to_string()),
+        ],
+        Rule::ParkedRowNotFound { row } => vec![row_id(*row)],
+        Rule::ParkedRowChanged { row, revision } => {
+            vec![row_id(*row), ("revision", revision.to_string())]
+        }
         Rule::EndInThePast { .. } => vec![("field", "end_time".to_owned())],
         Rule::StaleEtag { account, etag } => vec![account_id(account), ("etag", etag.clone())],
         Rule::ReservationClosed { reservation, state } => vec![
@@ -190,6 +209,10 @@ fn metadata(rule: &Rule) -> Vec<(&'static str, String)> {
         | Rule::CreditLimitBelowUse { .. } => amounts(rule),
         Rule::Broken { .. } => Vec::new(),
     }
+}
+
+fn row_id(row: RowId) -> (&'static str, String) {
+    ("row_id", DeliveryRowId::from_uuid(row.uuid()).to_string())
 }
 
 /// The metadata of the rules that weigh amounts.

@@ -84,7 +84,9 @@ async fn take_in(rater: &Rater, batch: Batch) -> anyhow::Result<()> {
         as_of: batch.as_of,
         watermarks: batch.watermarks,
     };
-    let report = rater.rate(batch.rows, Some(progress)).await?;
+    let report = rater
+        .rate(batch.rows, batch.unreadable, Some(progress))
+        .await?;
     meter::count(report);
     Ok(())
 }
@@ -104,7 +106,7 @@ async fn start_over(rater: &Rater, error: StreamError) -> anyhow::Result<()> {
     };
     rater
         .app()
-        .rate_delivery(Vec::new(), Some(beginning))
+        .rate_delivery(Vec::new(), Vec::new(), Some(beginning))
         .await?;
     Ok(())
 }

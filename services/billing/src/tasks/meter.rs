@@ -8,18 +8,22 @@ use std::time::Duration;
 const ROWS: &str = "billing_delivery_rows_total";
 const LAG: &str = "billing_rating_lag_seconds";
 const PARKED: &str = "billing_parked_rows";
+const UNREADABLE: &str = "billing_unreadable_rows";
 const THROUGH: &str = "billing_rated_through_seconds";
 
 /// Says what the figures mean, to whoever scrapes them.
 pub(crate) fn describe() {
     describe_counter!(
         ROWS,
-        "Delivery rows taken in, by outcome: rated, stale, parked."
+        "Delivery rows taken in, by outcome: rated, stale, parked, unreadable."
     );
     let lag = "How long ago Operations read what was rated last; heartbeats count.";
     describe_gauge!(LAG, Unit::Seconds, lag);
     let parked = "Delivery rows that cannot be rated yet and hold the watermark back.";
     describe_gauge!(PARKED, parked);
+    let unreadable =
+        "Delivery rows put aside because they cannot be read; they hold the watermark back.";
+    describe_gauge!(UNREADABLE, unreadable);
     let through = "Delivery before this instant, in seconds since the epoch, is rated in full.";
     describe_gauge!(THROUGH, Unit::Seconds, through);
 }
@@ -30,6 +34,7 @@ pub(super) fn count(report: RateReport) {
         ("rated", report.rated),
         ("stale", report.stale),
         ("parked", report.parked),
+        ("unreadable", report.unreadable),
     ] {
         counter!(ROWS, "outcome" => outcome).increment(rows);
     }
@@ -41,6 +46,10 @@ pub(super) fn lag(lag: Duration) {
 
 pub(super) fn parked(rows: i64) {
     gauge!(PARKED).set(rounded(rows));
+}
+
+pub(super) fn unreadable(rows: i64) {
+    gauge!(UNREADABLE).set(rounded(rows));
 }
 
 pub(super) fn rated_through(instant: Timestamp) {

@@ -23,11 +23,12 @@ async fn tick(rater: &Rater, period: Duration) -> anyhow::Result<Report> {
     let tried = u64::try_from(rows.len())?;
     let mut rated = 0;
     if tried > 0 {
-        let report = rater.rate(rows, None).await?;
+        let report = rater.rate(rows, Vec::new(), None).await?;
         meter::count(report);
         rated = report.rated;
     }
     meter::parked(store.parked_count().await?);
+    meter::unreadable(store.unreadable_count().await?);
     if let Some(through) = store.rated_through().await? {
         meter::rated_through(through);
     }

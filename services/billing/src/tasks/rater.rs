@@ -5,11 +5,15 @@ use crate::app::App;
 use crate::peers::Operations;
 use billing_domain::catalogue::Catalogue;
 use billing_domain::delivery::DeliveryRow;
+use billing_domain::parked_row::UnreadableRow;
 use billing_domain::rate_delivery::RateReport;
 use billing_domain::rating_set::Progress;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, RwLock};
+
+/// Rows that are put aside because they cannot be read, at most.
+const MOST_UNREADABLE: usize = 10_000;
 
 /// Rates rows. Clones share what they know.
 #[derive(Clone)]
@@ -44,8 +48,10 @@ impl Rater {
     pub(crate) async fn rate(
         &self,
         rows: Vec<DeliveryRow>,
+        unreadable: Vec<UnreadableRow>,
         progress: Option<Progress>,
     ) -> anyhow::Result<RateReport> {
+        self.leave_room_for(&unreadable).await?;
         if let Ok(_alone) = self.in_use.try_write() {
             self.catalogue.lock().await.trim();
         }
@@ -59,7 +65,22 @@ impl Rater {
         }
         let rows = self.catalogue.lock().await.prepare(rows);
         drop(in_use);
-        Ok(self.app.rate_delivery(rows, progress).await?)
+        Ok(self.app.rate_delivery(rows, unreadable, progress).await?)
+    }
+
+    /// Refuses to put aside without end: an Operations of which nothing can be read is a fault to be mended there, and the
+    /// stream waits at its place meanwhile, so that nothing is lost.
+    async fn leave_room_for(&self, unreadable: &[UnreadableRow]) -> anyhow::Result<()> {
+        if unreadable.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.app.store().unreadable_count().await?;
+        let waiting = usize::try_from(waiting)?.saturating_add(unreadable.len());
+        anyhow::ensure!(
+            waiting <= MOST_UNREADABLE,
+            "{waiting} delivery rows cannot be read, more than are put aside: mend them at their source, or write them off"
+        );
+        Ok(())
     }
 
     /// Asks for what the rows need and is not known, of the shares only for the latest hour of each ad unit when

@@ -19,6 +19,7 @@ mod verify_rating;
 mod writer;
 
 pub use account::{AccountFilter, AccountView};
+pub use delivery::{WaitingPage, Waits, written_off_key};
 pub use earnings::{Earnings, EarningsFilter, GroupBy};
 pub use error::StoreError;
 pub use ledger::{Balances, BalancesOf, LedgerRow, TransferFilter, TransferRow};

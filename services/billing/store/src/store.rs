@@ -2,7 +2,7 @@
 
 use crate::account::AccountView;
 use crate::error::StoreError;
-use crate::writer::{Decision, Submission, Writer};
+use crate::writer::{Corrections, Decision, Submission, Writer};
 use cleave_kernel::{AccountId, SharedClock};
 use cleave_storage::{Database, FeedSignal, Gatherer};
 use jiff::tz::TimeZone;
@@ -27,6 +27,8 @@ pub struct StoreOptions {
     pub clock: SharedClock,
     /// Where accounting months begin and end.
     pub zone: TimeZone,
+    /// How long after its end the delivery of a month may be corrected, so that the accounts concerned stay open.
+    pub corrections: std::time::Duration,
     /// How often the change feed is polled for what other replicas committed.
     pub poll: std::time::Duration,
 }
@@ -50,7 +52,10 @@ impl Store {
             database: database.clone(),
             signal: signal.clone(),
             clock: options.clock.clone(),
-            zone: options.zone.clone(),
+            corrections: Corrections {
+                zone: options.zone.clone(),
+                window: options.corrections,
+            },
             next_id: Uuid::now_v7,
         };
         let writes = Gatherer::spawn("ledger", WRITES_WAITING, WRITES_TOGETHER, move |batch| {

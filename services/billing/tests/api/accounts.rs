@@ -322,7 +322,8 @@ async fn given_parties_with_and_without_accounts_when_asked_at_once_then_both_ar
         .client
         .batch_get_account_standing(request)
         .await
-        .unwrap();
+        .unwrap()
+        .value;
     let found: Vec<_> = answer.standings.iter().map(|s| s.ops_ref.clone()).collect();
     assert_eq!(found, [publisher.ops_ref, account.ops_ref]);
     assert_eq!(answer.missing_ops_refs, [stranger]);

@@ -27,7 +27,7 @@ pub(crate) struct Pair {
     pub(crate) ad_unit: String,
 }
 
-fn instant(hour: i64) -> prost_types::Timestamp {
+pub(crate) fn instant(hour: i64) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: START + hour * 3600,
         nanos: 0,
@@ -39,7 +39,7 @@ impl Pair {
         Self::over(TestDatabase::on(Engine::Sqlite).await.unwrap(), paid).await
     }
 
-    async fn over(database: TestDatabase, paid: i64) -> Self {
+    pub(crate) async fn over(database: TestDatabase, paid: i64) -> Self {
         let operations = FakeOperations::start().await.unwrap();
         let server = Server::beside(database, &operations.address()).await;
         let advertiser = server.advertiser(paid).await;
@@ -154,7 +154,8 @@ impl Pair {
         let request = pb::BatchGetSpendRequest {
             line_item_ids: vec![self.line_item.clone()],
         };
-        self.server.client.batch_get_spend(request).await.unwrap()
+        let answer = self.server.client.batch_get_spend(request).await;
+        answer.unwrap().value
     }
 
     /// Waits until the line item has cost so much.
@@ -184,7 +185,7 @@ impl Pair {
         answer.rows
     }
 
-    async fn until_parked(&self, count: usize) -> Vec<pb::ParkedRow> {
+    pub(crate) async fn until_parked(&self, count: usize) -> Vec<pb::ParkedRow> {
         let reached = async {
             loop {
                 let parked = self.parked().await;
@@ -205,6 +206,7 @@ impl Pair {
         let answer = self.server.client.get_publisher_earnings(request).await;
         answer
             .unwrap()
+            .value
             .earnings
             .iter()
             .map(|e| e.estimated_micros)
@@ -340,7 +342,7 @@ async fn a_restarted_billing_goes_on_where_it_was() {
     let reached = async {
         loop {
             let spend = client.batch_get_spend(request.clone()).await.unwrap();
-            if spend.spends[0].rated_micros == 515 {
+            if spend.value.spends[0].rated_micros == 515 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -12,3 +12,4 @@ mod reservations;
 mod server;
 mod spend;
 mod watch;
+mod write_off;

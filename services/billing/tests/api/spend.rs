@@ -74,7 +74,8 @@ async fn charges_come_in_pages_with_their_funding() {
             .client
             .get_publisher_earnings(earnings.clone())
             .await
-            .unwrap();
+            .unwrap()
+            .value;
         for earning in page.earnings {
             assert_eq!(
                 (earning.estimated_micros, earning.ad_unit_id),
@@ -100,7 +101,7 @@ async fn spend_of_nothing_known_is_missing_and_holds_are_spend() {
     let request = pb::BatchGetSpendRequest {
         line_item_ids: vec![unknown.clone(), order.line_item_id.clone()],
     };
-    let spend = server.client.batch_get_spend(request).await.unwrap();
+    let spend = server.client.batch_get_spend(request).await.unwrap().value;
     assert_eq!(spend.missing_line_item_ids, [unknown]);
     assert_eq!(spend.spends.len(), 1);
     assert_eq!(

@@ -1,5 +1,7 @@
 //! The lines of the file, read as the map says.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -19,7 +21,12 @@ const MOST_CHARS: usize = 200;
 
 /// The plan that the file comes to, and the lines that cannot be part of it.
 pub(crate) fn read(path: &Path, map: &Map) -> Result<(Plan, Vec<Fault>)> {
-    let mut reader = ReaderBuilder::new().flexible(true).from_path(path)?;
+    read_from(File::open(path)?, map)
+}
+
+/// The same of the bytes of a file.
+pub(super) fn read_from(file: impl Read, map: &Map) -> Result<(Plan, Vec<Fault>)> {
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
     let header = header(reader.byte_headers()?)?;
     let lines = LineReader::new(map, &header)?;
     let mut plan = Plan {

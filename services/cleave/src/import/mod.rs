@@ -7,6 +7,8 @@
 mod decimal;
 mod ensure;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod lines;
 mod map;
 mod plan;

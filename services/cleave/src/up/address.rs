@@ -5,12 +5,13 @@ use std::net::{SocketAddr, TcpListener};
 use anyhow::{Context, Result};
 
 /// Where Operations listens when nobody says otherwise.
-pub(super) const OPERATIONS: &str = "127.0.0.1:50051";
+pub(crate) const OPERATIONS: &str = "127.0.0.1:50051";
 /// Where Billing listens when nobody says otherwise.
-pub(super) const BILLING: &str = "127.0.0.1:50052";
-/// The admin ports that go with them.
-const OPERATIONS_ADMIN: &str = "127.0.0.1:50061";
-const BILLING_ADMIN: &str = "127.0.0.1:50062";
+pub(crate) const BILLING: &str = "127.0.0.1:50052";
+/// The admin port beside Operations.
+pub(crate) const OPERATIONS_ADMIN: &str = "127.0.0.1:50061";
+/// The admin port beside Billing.
+pub(crate) const BILLING_ADMIN: &str = "127.0.0.1:50062";
 
 /// The addresses of one service.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// The database that was named, or a file of the data directory.
-pub(super) fn url(named: Option<&String>, data_dir: &Path, file: &str) -> Result<String> {
+pub(crate) fn url(named: Option<&String>, data_dir: &Path, file: &str) -> Result<String> {
     if let Some(url) = named {
         return Ok(url.clone());
     }

@@ -1,7 +1,7 @@
 //! `cleave up`: both services in this process, over real gRPC on loopback, each with a database of its own.
 
 mod address;
-mod database;
+pub(crate) mod database;
 mod pair;
 mod ready;
 
@@ -15,11 +15,18 @@ use self::pair::Pair;
 use crate::peers::IdentityArgs;
 use crate::sample;
 
+pub(crate) use self::address::{BILLING, BILLING_ADMIN, OPERATIONS, OPERATIONS_ADMIN};
+pub(crate) use self::pair::settings;
+pub(crate) use self::ready::Ready;
+
+/// Where the embedded databases are when nobody says otherwise.
+pub(crate) const DATA_DIR: &str = "cleave-data";
+
 /// Options of `cleave up`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UpArgs {
     /// Where the embedded databases are. Created when it does not exist.
-    #[arg(long, value_name = "DIR", default_value = "cleave-data")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// Address of Operations; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = address::OPERATIONS)]

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use billing::Billing;
 use cleave_host::Running;
 use cleave_host::command::Program;
+use cleave_host::config::Rejected;
 use operations::Operations;
 
 use super::UpArgs;
@@ -72,20 +73,31 @@ impl Pair {
     }
 }
 
+/// The settings of a service of the pair: the defaults, the environment, and its place.
+pub(crate) fn settings<P: Program>(
+    listen: &str,
+    admin: &str,
+    database: &str,
+    (peer, url): (&str, &str),
+) -> Result<P::Settings, Rejected> {
+    P::loader()
+        .set("database.migrate", "true")
+        .set("telemetry.level", "warn")
+        .env()
+        .set("host.listen", listen)
+        .set("host.admin", admin)
+        .set("database.url", database)
+        .set(peer, url)
+        .load()
+}
+
 async fn start<P: Program>(
     addresses: &Addresses,
     database: &str,
     (peer, url): &(&str, String),
 ) -> Result<Running> {
-    let settings = P::loader()
-        .set("database.migrate", "true")
-        .set("telemetry.level", "warn")
-        .env()
-        .set("host.listen", &addresses.listen.to_string())
-        .set("host.admin", &addresses.admin)
-        .set("database.url", database)
-        .set(peer, url)
-        .load()?;
+    let listen = addresses.listen.to_string();
+    let settings = settings::<P>(&listen, &addresses.admin, database, (peer, url))?;
     cleave_host::telemetry::init(P::telemetry(&settings));
     P::start(settings)
         .await

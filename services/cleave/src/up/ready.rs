@@ -5,26 +5,33 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use cleave_host::Running;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::pair::Pair;
 
 /// Who listens where.
-#[derive(Debug, Serialize)]
-struct Ready {
-    operations: String,
-    billing: String,
-    admin: Admin,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) operations: String,
+    pub(crate) billing: String,
+    pub(crate) admin: Admin,
 }
 
 /// The admin ports.
-#[derive(Debug, Serialize)]
-struct Admin {
-    operations: String,
-    billing: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Admin {
+    pub(crate) operations: String,
+    pub(crate) billing: String,
 }
 
 impl Ready {
+    /// Reads what a pair wrote.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let text = fs::read(file).with_context(|| file.display().to_string())?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} was not written by `cleave up`", file.display()))
+    }
+
     fn of(pair: &Pair) -> Self {
         let admin = |running: &Running| running.admin_addr().to_string();
         Self {

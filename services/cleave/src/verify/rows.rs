@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use billing_client::pb::ListParkedRowsRequest;
-use billing_domain::delivery::{DeliveryCounts, DeliveryKey};
+use billing_client::pb::{ListParkedRowsRequest, ListWrittenOffRowsRequest};
+use billing_domain::delivery::{DeliveryCounts, DeliveryKey, RowId};
 use billing_domain::rev_share::RevShare;
 use billing_domain::terms::Terms;
 use cleave_kernel::{AdUnitId, LineItemId, Timestamp};
@@ -28,7 +28,9 @@ const AT_ONCE: usize = 500;
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
     pub(super) rows: Vec<(DeliveryKey, DeliveryCounts)>,
-    /// Rows that Billing cannot rate yet.
+    /// The latest revision of each row.
+    revisions: HashMap<RowId, i64>,
+    /// Rows that Billing cannot rate yet, or has let go.
     pub(super) parked: HashSet<DeliveryKey>,
     pub(super) terms: HashMap<(LineItemId, i64), Arc<Terms>>,
     pub(super) shares: HashMap<(AdUnitId, Timestamp), Arc<RevShare>>,
@@ -41,6 +43,7 @@ pub(super) async fn read(peers: &Peers) -> Result<Delivery> {
     read_terms(&peers.operations, &mut delivery).await?;
     read_shares(&peers.operations, &mut delivery).await?;
     read_parked(peers, &mut delivery).await?;
+    read_written_off(peers, &mut delivery).await?;
     Ok(delivery)
 }
 
@@ -55,6 +58,7 @@ async fn read_rows(client: &OperationsClient, delivery: &mut Delivery) -> Result
             ad_unit: key.ad_unit_id.parse()?,
             hour: from_proto(key.hour.as_ref()),
         };
+        delivery.revisions.insert(key.id(), row.revision);
         let counts = convert::counts(&row.counts.unwrap_or_default());
         delivery.rows.push((key, counts));
     }
@@ -101,7 +105,7 @@ async fn read_shares(client: &OperationsClient, delivery: &mut Delivery) -> Resu
         let request = BatchGetRevShareRequest {
             queries: keys.iter().map(query).collect(),
         };
-        for wire in client.batch_get_rev_share(request).await?.rev_shares {
+        for wire in client.batch_get_rev_share(request).await?.value.rev_shares {
             let share = convert::rev_share(&wire)?;
             let at = from_proto(wire.time.as_ref());
             delivery.shares.insert((share.ad_unit, at), Arc::new(share));
@@ -117,13 +121,42 @@ async fn read_parked(peers: &Peers, delivery: &mut Delivery) -> Result<()> {
             .list_all_parked_rows(ListParkedRowsRequest::default())
     );
     while let Some(row) = rows.try_next().await? {
+        let (Ok(line_item), Ok(ad_unit)) = (row.line_item_id.parse(), row.ad_unit_id.parse())
+        else {
+            // Of a row that Billing could not read, Operations has no key that could be told from others.
+            continue;
+        };
         delivery.parked.insert(DeliveryKey {
             source: row.source,
-            line_item: row.line_item_id.parse()?,
+            line_item,
             terms_version: row.terms_version,
-            ad_unit: row.ad_unit_id.parse()?,
+            ad_unit,
             hour: from_proto(row.hour.as_ref()),
         });
+    }
+    Ok(())
+}
+
+/// Rows that Billing let go without rating them count as parked as long as no later revision of them came.
+async fn read_written_off(peers: &Peers, delivery: &mut Delivery) -> Result<()> {
+    let request = ListWrittenOffRowsRequest::default();
+    let mut rows = pin!(peers.billing.list_all_written_off_rows(request));
+    while let Some(row) = rows.try_next().await? {
+        let (Ok(line_item), Ok(ad_unit)) = (row.line_item_id.parse(), row.ad_unit_id.parse())
+        else {
+            continue;
+        };
+        let key = DeliveryKey {
+            source: row.source,
+            line_item,
+            terms_version: row.terms_version,
+            ad_unit,
+            hour: from_proto(row.hour.as_ref()),
+        };
+        let latest = delivery.revisions.get(&key.id()).copied();
+        if !row.rated && latest.is_none_or(|latest| latest <= row.revision) {
+            delivery.parked.insert(key);
+        }
     }
     Ok(())
 }

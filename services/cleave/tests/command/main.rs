@@ -1,7 +1,9 @@
 //! The command as people run it: the real binary, real services, real databases.
 
 mod certs;
+mod check;
 mod import;
 mod network;
 mod report;
+mod stat;
 mod up;

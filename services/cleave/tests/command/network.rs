@@ -16,6 +16,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Both services, in a process of their own.
 pub(crate) struct Network {
     child: Child,
+    ready_file: PathBuf,
     pub(crate) operations: String,
     pub(crate) billing: String,
 }
@@ -52,6 +53,7 @@ impl Network {
         let address = |of: &str| ready[of].as_str().expect("an address").to_owned();
         Self {
             child,
+            ready_file,
             operations: address("operations"),
             billing: address("billing"),
         }
@@ -65,6 +67,11 @@ impl Network {
             .output()
             .await
             .expect("the binary runs")
+    }
+
+    /// Where its addresses are written.
+    pub(crate) fn ready_file(&self) -> &str {
+        self.ready_file.to_str().expect("text")
     }
 
     /// Runs a verb that succeeds, and reads its JSON.

@@ -132,8 +132,8 @@ fn is_possible(code: Code, cause: Cause) -> bool {
                     | Code::ResourceExhausted
             )
         }
-        // Nobody answers anything else, nothing is large, no call goes on to another, and all places are
-        // known.
-        Cause::NotGrpc | Cause::MessageTooLarge | Cause::CallLoop | Cause::NoEndpoint => false,
+        // Nobody answers anything else, nothing is large, no call goes on to another, all places are known
+        // and nobody has an identity: whatever other cause there is, it cannot be.
+        _ => false,
     }
 }

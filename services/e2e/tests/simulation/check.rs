@@ -256,6 +256,14 @@ fn books(stage: &Stage<'_>) -> Vec<String> {
     if debits != credits {
         faults.push(format!("{debits} was debited, {credits} credited"));
     }
+    for (account, (free, _)) in tables.balances() {
+        if work.free(account).map(Micros::get).ok() != Some(free) {
+            faults.push(format!(
+                "{account} has {:?} free, not {free}",
+                work.free(account)
+            ));
+        }
+    }
     let held: i64 = tables.balances().values().map(|(_, held)| held).sum();
     let open: i64 = work.book().pendings().map(|(_, left)| left.get()).sum();
     if held != open {

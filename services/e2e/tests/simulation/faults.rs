@@ -65,7 +65,7 @@ pub(crate) fn draw(cast: &Cast, end: Duration) -> Vec<Event> {
         .collect();
     let any = |of: &[&'static str]| of[fastrand::usize(..of.len())];
     let mut events: Vec<Event> = Vec::new();
-    for _ in 0..fastrand::usize(2..=7) {
+    for _ in 0..fastrand::usize(3..=9) {
         let (one, server) = (any(&hosts), any(&servers));
         let other = any(&hosts
             .iter()

@@ -8,7 +8,7 @@ use billing_domain::book::LedgerAccount;
 use billing_domain::chart::{Code as Ledgers, LedgerKey};
 use billing_domain::payment::RecordPayment;
 use billing_domain::{Period, Refusal, Work};
-use cleave_kernel::{AccountId, AdvertiserId, Micros, Timestamp};
+use cleave_kernel::{AccountId, AdvertiserId, LedgerAccountId, Micros, Timestamp};
 use operations_domain::delivery::{Admission, DeliveryKey, DeliveryRow, Gates};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub(crate) struct Tables {
     /// What was taken over of Operations' delivery, and how far.
     pub(crate) taken: BTreeMap<DeliveryKey, (i64, i64)>,
     pub(crate) progress: i64,
+    /// Where the balance of each account is.
+    ledgers: BTreeMap<AccountId, LedgerAccountId>,
     /// The position of the last change of each account.
     changed: BTreeMap<AccountId, (String, i64)>,
     head: i64,
@@ -56,6 +58,7 @@ impl Ledger {
                 .load(LedgerAccount::new(LedgerKey::platform(inr(), *code)));
         }
         let mut changed = BTreeMap::new();
+        let mut ledgers = BTreeMap::new();
         for advertiser in advertisers {
             let opening = OpenAccount {
                 ops_ref: OpsRef::Advertiser(*advertiser),
@@ -78,6 +81,7 @@ impl Ledger {
                 received_at: None,
             };
             work.record_payment(&payment).expect("a payment");
+            ledgers.insert(account.id, account.ledger(Ledgers::AdvertiserBalance).id());
             changed.insert(account.id, (advertiser.to_string(), 1));
         }
         let tables = Tables {
@@ -85,6 +89,7 @@ impl Ledger {
             answers: BTreeMap::new(),
             taken: BTreeMap::new(),
             progress: 0,
+            ledgers,
             changed,
             head: 1,
             forgetful,
@@ -171,18 +176,16 @@ impl Tables {
         self.progress = self.progress.max(reached);
     }
 
-    /// What each account has free, and what is held of it.
+    /// What each account has free, and what is held of it. The accounts are prepaid, so nothing else counts.
     pub(crate) fn balances(&self) -> BTreeMap<AccountId, (i64, i64)> {
-        let of = |id: &AccountId| {
-            let free = self.work.free(*id).map_or(i64::MIN, Micros::get);
-            let key = self
-                .work
-                .account(*id)
-                .map(|account| account.ledger(Ledgers::AdvertiserBalance));
-            let held = key.map(|key| self.work.book().counters(key).debits_pending);
-            (*id, (free, held.map_or(i64::MIN, Micros::get)))
+        let of = |(id, ledger): (&AccountId, &LedgerAccountId)| {
+            let account = self.work.book().account(*ledger);
+            let counters = account.map(|account| account.counters).unwrap_or_default();
+            let balance = counters.credits_posted.get() - counters.debits_posted.get();
+            let held = counters.debits_pending.get();
+            (*id, (balance - held, held))
         };
-        self.changed.keys().map(of).collect()
+        self.ledgers.iter().map(of).collect()
     }
 
     /// The accounts that changed after a position, and how far they reach.

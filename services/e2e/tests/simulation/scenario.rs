@@ -7,10 +7,10 @@ use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::plan::Plan;
 use crate::rows::Delivery;
-use crate::world::{BEGINNING, World, addresses};
+use crate::world::{BEGINNING, World, addresses, lock};
 use crate::{billing, check, game, operations};
 use futures::future::LocalBoxFuture;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,13 +22,15 @@ const OPERATIONS: [&str; 2] = ["operations-0", "operations-1"];
 const GAME: &str = "game";
 
 /// How much time passes at once on the network. Within a host, timers are as fine as ever.
-const TICK: Duration = Duration::from_millis(2);
+const TICK: Duration = Duration::from_millis(4);
 /// How long things go wrong.
-pub(crate) const CHAOS: Duration = Duration::from_millis(2_500);
+pub(crate) const CHAOS: Duration = Duration::from_millis(2_200);
 /// How long it may take until all is well again.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// How long all must have been well.
-const QUIET: Duration = Duration::from_millis(700);
+const QUIET: Duration = Duration::from_millis(400);
+/// How often it is looked whether all is well, in ticks.
+const LOOK: u32 = 10;
 /// What is to be done exactly once.
 const STEPS: usize = 40;
 
@@ -52,6 +54,7 @@ pub(crate) struct Outcome {
     calls: u64,
     successes: u64,
     arrivals: u64,
+    failures: BTreeMap<&'static str, u64>,
     simulated: Duration,
     took: Duration,
 }
@@ -213,8 +216,10 @@ impl Stage<'_> {
         let latest = self.sim.elapsed() + PATIENCE;
         let mut well_since = None;
         while self.sim.elapsed() < latest {
-            if !self.step() {
-                return false;
+            for _ in 0..LOOK {
+                if !self.step() {
+                    return false;
+                }
             }
             let now = self.sim.elapsed();
             match check::unrest(self) {
@@ -249,6 +254,7 @@ impl Stage<'_> {
             calls: count(&tally.calls),
             successes: count(&tally.successes),
             arrivals: count(&tally.arrivals),
+            failures: lock(&tally.failures).clone(),
             simulated,
             took: started.elapsed(),
         }
@@ -272,6 +278,7 @@ pub(crate) struct Total {
     calls: u64,
     successes: u64,
     arrivals: u64,
+    failures: BTreeMap<&'static str, u64>,
     simulated: Duration,
     longest: Duration,
     took: Duration,
@@ -284,6 +291,9 @@ impl Total {
         self.calls += outcome.calls;
         self.successes += outcome.successes;
         self.arrivals += outcome.arrivals;
+        for (cause, count) in &outcome.failures {
+            *self.failures.entry(cause).or_default() += count;
+        }
         self.simulated += outcome.simulated;
         self.longest = self.longest.max(outcome.simulated);
         self.took += outcome.took;
@@ -294,12 +304,13 @@ impl fmt::Display for Total {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds: {} calls, {} answered, {} arrivals; {:?} simulated, at most {:?} for one seed, in {:?} of \
+            "{} seeds: {} calls, {} answered, {} arrivals, failures by cause {:?}; {:?} simulated, at most {:?} for one seed, in {:?} of \
              thread time",
             self.runs,
             self.calls,
             self.successes,
             self.arrivals,
+            self.failures,
             self.simulated,
             self.longest,
             self.took

@@ -3,10 +3,10 @@
 use crate::started;
 use anyhow::{Context, Result, ensure};
 use billing_client::{BillingClient, pb as billing};
-use cleave_e2e::network::{self, Network, Plan, clicks_row, money, request_id};
+use cleave_e2e::network::{self, Network, Plan, clicks_row, money, request_id, verified};
 use cleave_e2e::{Engine, Pair, until};
 use cleave_mesh::CallError;
-use futures::{StreamExt, stream};
+use futures::stream;
 use operations_client::{OperationsClient, pb as operations};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -160,22 +160,4 @@ async fn exact(billing: &BillingClient, network: &Network, done: &Acknowledged) 
         "{hours} hours reported"
     );
     verified(billing).await
-}
-
-/// Runs the ledger's own proof.
-pub(crate) async fn verified(billing: &BillingClient) -> Result<()> {
-    use billing::verify_ledger_response::Event;
-    let mut messages = billing
-        .verify_ledger(billing::VerifyLedgerRequest::default())
-        .await?;
-    let mut summary = None;
-    while let Some(message) = messages.next().await {
-        match message?.event {
-            Some(Event::Finding(finding)) => panic!("the ledger disagrees: {finding:?}"),
-            Some(Event::Summary(found)) => summary = Some(found),
-            Some(Event::Progress(_)) | None => {}
-        }
-    }
-    summary.context("the check ends with a summary")?;
-    Ok(())
 }

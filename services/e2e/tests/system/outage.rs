@@ -1,10 +1,9 @@
 //! One side without the other: what goes on, what stops and says why, and how both catch up.
 
-use crate::kill::verified;
 use crate::started;
 use anyhow::{Context, Result};
 use billing_client::{BillingClient, pb as billing, types};
-use cleave_e2e::network::{self, Network, Plan, clicks_row, request_id};
+use cleave_e2e::network::{self, Network, Plan, clicks_row, request_id, verified};
 use cleave_e2e::{Engine, Pair, until};
 use futures::stream;
 use operations_client::pb::status_reason::Code as Why;

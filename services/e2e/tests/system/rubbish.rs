@@ -86,7 +86,7 @@ async fn given_sums_beyond_64_bits_when_posted_then_they_are_refused() -> Result
     assert_eq!(refused.code, Code::FailedPrecondition);
     assert!(refused.is_reason("AMOUNT_OVERFLOW"), "{refused:?}");
     assert_eq!(posted(&billing, &network).await?, before);
-    crate::kill::verified(&billing).await
+    network::verified(&billing).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

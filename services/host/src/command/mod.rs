@@ -171,6 +171,7 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
     match command {
         Command::Serve { ready_file } => {
             crate::telemetry::init(P::telemetry(&settings));
+            crate::telemetry::export(P::NAME, P::telemetry(&settings))?;
             Box::pin(serve::serve::<P>(settings, ready_file)).await
         }
         Command::Migrate => {

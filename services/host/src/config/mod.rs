@@ -15,5 +15,5 @@ mod tls;
 pub use admission::AdmissionSettings;
 pub use fault::{Fault, Faults, Rejected};
 pub use loader::{Loader, Validate};
-pub use settings::{HostSettings, LogFormat, TelemetrySettings};
+pub use settings::{HostSettings, LogFormat, OtlpSettings, TelemetrySettings};
 pub use tls::{Access, TlsSettings};

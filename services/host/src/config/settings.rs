@@ -96,6 +96,24 @@ pub struct TelemetrySettings {
     pub level: String,
     /// How lines are written.
     pub format: LogFormat,
+    /// Where traces are sent.
+    pub otlp: OtlpSettings,
+}
+
+/// Where traces are sent. By default nowhere.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpSettings {
+    /// The collector's gRPC address; empty for none.
+    pub endpoint: String,
+    /// How many of a hundred traces are sent.
+    pub percent: u8,
+    /// How long a batch may take to be sent.
+    #[serde(with = "super::duration")]
+    pub timeout: Duration,
+    /// How long a step waits at most to be sent.
+    #[serde(with = "super::duration")]
+    pub delay: Duration,
 }
 
 impl HostSettings {
@@ -198,8 +216,34 @@ fn address(key: &str, text: &str, faults: &mut Faults) -> Option<SocketAddr> {
     parsed.ok()
 }
 
+impl Validate for OtlpSettings {
+    fn validate(&self, faults: &mut Faults) {
+        let endpoint: Result<http::Uri, _> = self.endpoint.parse();
+        let plain = endpoint.is_ok_and(|uri| uri.scheme_str() == Some("http"));
+        if !self.endpoint.is_empty() && !plain {
+            faults.add(
+                "telemetry.otlp.endpoint",
+                "is not a plain http:// address",
+                "give that of a collector beside the service, such as \"http://127.0.0.1:4317\"",
+            );
+        }
+        if self.percent > 100 {
+            faults.add("telemetry.otlp.percent", "more than all", "0 to 100");
+        }
+        for (key, value) in [
+            ("telemetry.otlp.timeout", self.timeout),
+            ("telemetry.otlp.delay", self.delay),
+        ] {
+            if value.is_zero() {
+                faults.add(key, "must not be zero", "give a duration such as \"2s\"");
+            }
+        }
+    }
+}
+
 impl Validate for TelemetrySettings {
     fn validate(&self, faults: &mut Faults) {
+        self.otlp.validate(faults);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.level) {
             faults.add(
                 "telemetry.level",

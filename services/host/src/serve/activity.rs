@@ -12,9 +12,13 @@ pub(super) struct Activity {
     quiet_since: Mutex<Instant>,
 }
 
-/// One call on a connection, over once dropped.
+/// One call on a connection, over once dropped. It counts while the service has something to do for it, and
+/// not while its client leaves the answer where it is.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Activity>);
+pub(crate) struct Busy {
+    activity: Arc<Activity>,
+    resting: bool,
+}
 
 impl Activity {
     pub(super) fn new() -> Self {
@@ -27,7 +31,20 @@ impl Activity {
     /// A call begins.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
+        Busy {
+            activity: Arc::clone(self),
+            resting: false,
+        }
+    }
+
+    /// A call is over, or waits for its client.
+    fn end(&self) {
+        let mut quiet_since = self
+            .quiet_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *quiet_since = Instant::now();
+        self.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// For how long there has been no call.
@@ -54,14 +71,24 @@ impl Activity {
     }
 }
 
+impl Busy {
+    /// The answer waits for the client.
+    pub(crate) fn rest(&mut self) {
+        if !std::mem::replace(&mut self.resting, true) {
+            self.activity.end();
+        }
+    }
+
+    /// The client takes more of the answer.
+    pub(crate) fn resume(&mut self) {
+        if std::mem::replace(&mut self.resting, false) {
+            self.activity.calls.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        let mut quiet_since = self
-            .0
-            .quiet_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *quiet_since = Instant::now();
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+        self.rest();
     }
 }

@@ -94,7 +94,10 @@ impl AnswerBody {
                     answer.finish(code);
                     Body::empty()
                 }
-                None => Body::new(answer),
+                None => {
+                    answer.meter.busy().rest();
+                    Body::new(answer)
+                }
             }
         })
     }
@@ -126,6 +129,9 @@ impl AnswerBody {
         {
             return self.end(Status::resource_exhausted(large.to_string()));
         }
+        if let Some(data) = frame.data_ref() {
+            self.meter.passes(data);
+        }
         Poll::Ready(Some(Ok(frame)))
     }
 
@@ -137,6 +143,35 @@ impl AnswerBody {
         let context = self.meter.context();
         let poll = || context::enter(context, || Pin::new(inner).poll_frame(cx));
         catch_unwind(AssertUnwindSafe(poll)).unwrap_or_else(|_| Poll::Ready(Some(Err(panicked()))))
+    }
+
+    /// The next frame within its bounds.
+    fn poll_bounded(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.inner.is_none() {
+            return Poll::Ready(None);
+        }
+        let expired_now = self
+            .expiry
+            .as_mut()
+            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
+        if expired_now {
+            return self.end(expired());
+        }
+        let retired_now = self
+            .retired
+            .as_mut()
+            .is_some_and(|retired| retired.as_mut().poll(cx).is_ready());
+        if retired_now {
+            return self.end(retired());
+        }
+        match ready!(self.poll_inner(cx)) {
+            Some(Ok(frame)) => self.pass(frame),
+            Some(Err(status)) => self.end(status),
+            None => {
+                self.finish(Code::Unknown);
+                Poll::Ready(None)
+            }
+        }
     }
 }
 
@@ -163,30 +198,12 @@ impl http_body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.inner.is_none() {
-            return Poll::Ready(None);
+        // Asked for more only while the client takes what there is.
+        self.meter.busy().resume();
+        let polled = self.poll_bounded(cx);
+        if polled.is_ready() {
+            self.meter.busy().rest();
         }
-        let expired_now = self
-            .expiry
-            .as_mut()
-            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
-        if expired_now {
-            return self.end(expired());
-        }
-        let retired_now = self
-            .retired
-            .as_mut()
-            .is_some_and(|retired| retired.as_mut().poll(cx).is_ready());
-        if retired_now {
-            return self.end(retired());
-        }
-        match ready!(self.poll_inner(cx)) {
-            Some(Ok(frame)) => self.pass(frame),
-            Some(Err(status)) => self.end(status),
-            None => {
-                self.finish(Code::Unknown);
-                Poll::Ready(None)
-            }
-        }
+        polled
     }
 }

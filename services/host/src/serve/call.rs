@@ -9,6 +9,7 @@ use crate::admission::{Admission, Permit};
 use crate::config::HostSettings;
 use crate::drain::Drain;
 use crate::meter::{CallMeter, Metrics};
+use crate::tap::Taps;
 use cleave_mesh::contract::messages as contract;
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::{Deadline, context};
@@ -43,6 +44,7 @@ struct Shared {
     authorization: Authorization,
     admission: Admission,
     metrics: Metrics,
+    taps: Taps,
     drain: Drain,
 }
 
@@ -62,6 +64,7 @@ impl Stack {
             authorization: Authorization::new(&settings.tls),
             admission: Admission::new(service, &settings.admission),
             metrics: Metrics::new(service, policies),
+            taps: Taps::default(),
             drain,
             settings,
         });
@@ -81,6 +84,11 @@ impl Stack {
         &self.shared.admission
     }
 
+    /// Who watches the calls.
+    pub(crate) fn taps(&self) -> &Taps {
+        &self.shared.taps
+    }
+
     /// The same for the connection of one client.
     pub(super) fn at(mut self, origin: Arc<Origin>) -> Self {
         self.origin = origin;
@@ -98,8 +106,10 @@ impl Stack {
             Identity::Workload(name) => context.caller = Some(Arc::clone(name)),
         }
         let meter = |context| {
+            let recorder = self.shared.taps.begin(path, &context);
             let (remote, busy) = (self.origin.remote, self.origin.busy());
-            self.shared.metrics.call(path, remote, busy, context)
+            let meter = self.shared.metrics.call(path, remote, busy, context);
+            meter.recorded(recorder)
         };
         let (deadline, permit) = match self.admit(method, &request) {
             Ok(admitted) => admitted,
@@ -193,7 +203,8 @@ impl Stack {
             time: self.shared.settings.message_timeout,
             unary,
         };
-        let mut request = request.map(|body| RequestBody::new(body, limits, received));
+        let mut request =
+            request.map(|body| RequestBody::new(body, limits, received, meter.tape()));
         request.extensions_mut().insert(TcpConnectInfo {
             local_addr: None,
             remote_addr: self.origin.remote,

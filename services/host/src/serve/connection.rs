@@ -21,6 +21,8 @@ use std::time::Duration;
 const LAST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
 /// What streams get to say goodbye before their connection is dropped.
 const LAST_WORD: Duration = Duration::from_secs(1);
+/// What a client gets during the drain to take the rest of its answers and let go.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Room for metadata beyond the service's own limit, so that the refusal can say what is wrong.
 const HEADER_ROOM: u32 = 64 * 1024;
 
@@ -49,13 +51,14 @@ pub(super) async fn serve(
         shaken = handshake.accept(socket) => shaken,
         () = patience.as_mut() => Err(too_slow()),
     };
-    let (wire, identity) = match shaken {
+    let (wire, identity, proof) = match shaken {
         Ok(shaken) => shaken,
         Err(error) => {
             slot.metrics().handshake_failures.increment(1);
             return broken(remote, &error);
         }
     };
+    let _listed = slot.census().enter(remote, identity.clone(), proof);
     match http2(wire, identity, remote, stack, &drain, patience).await {
         Ok(Some(end)) => slot.metrics().ended(name(end)),
         Ok(None) => {}
@@ -132,8 +135,19 @@ async fn http2(
         let ended = tokio::time::timeout(LAST_WORD, connection).await;
         return Ok(ended.unwrap_or(Ok(())).map(|()| Some(end))?);
     }
-    // The drain has a cap of its own.
-    Ok(connection.await.map(|()| Some(end))?)
+    // The drain has a cap of its own, and a client that is stuck does not hold it up.
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => Ok(ended.map(|()| Some(end))?),
+        () = farewell(&origin) => Ok(Some(end)),
+    }
+}
+
+/// Resolves when a client that was told of the end has let it pass: no call is under way for which there is
+/// something to do, and none has been for a while.
+async fn farewell(origin: &Origin) {
+    tokio::time::sleep(FAREWELL).await;
+    origin.activity.quiet(FAREWELL).await;
 }
 
 /// Waits for a time; for ever when it is zero.

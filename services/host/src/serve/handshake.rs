@@ -1,7 +1,7 @@
 //! The beginning of a connection: TLS by the credentials of the day, and who is at the other end.
 
 use super::listen::Socket;
-use super::origin::Identity;
+use super::origin::{Identity, Proof};
 use super::wire::Wire;
 use crate::config::{Access, TlsSettings};
 use arc_swap::ArcSwapOption;
@@ -68,16 +68,20 @@ impl Handshake {
             .is_some_and(|credentials| credentials.current().has_identities())
     }
 
-    /// Shakes hands; tells who the client is.
-    pub(super) async fn accept(&self, socket: Socket) -> io::Result<(Wire, Identity)> {
+    /// Shakes hands; tells who the client is, and on the strength of what.
+    pub(super) async fn accept(
+        &self,
+        socket: Socket,
+    ) -> io::Result<(Wire, Identity, Option<Proof>)> {
         let Some(tls) = &self.tls else {
-            return Ok((Wire::Plain(socket), Identity::Believed));
+            return Ok((Wire::Plain(socket), Identity::Believed, None));
         };
         let made = tls.config().map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::clone(&made.config));
         let stream = acceptor.accept(socket).await?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let proof = Proof::new(made.snapshot.generation(), certificates);
         let identity = if made.snapshot.has_identities() {
-            let certificates = stream.get_ref().1.peer_certificates();
             let workload = made.snapshot.workload_of(certificates);
             workload.map_or(Identity::Anonymous, |workload| {
                 Identity::Workload(workload.shared())
@@ -85,7 +89,7 @@ impl Handshake {
         } else {
             Identity::Believed
         };
-        Ok((Wire::Tls(Box::new(stream)), identity))
+        Ok((Wire::Tls(Box::new(stream)), identity, Some(proof)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The body of a request on its way to the handler: measured, no message beyond the limit, and none that
 //! takes for ever to arrive.
 
+use crate::tap::Tape;
 use bytes::Bytes;
 use cleave_mesh::framing::FrameMeter;
 use http_body::{Body, Frame, SizeHint};
@@ -31,16 +32,24 @@ pub(super) struct RequestBody {
     limits: Limits,
     frames: FrameMeter,
     received: Arc<AtomicU64>,
+    /// Where the bytes go too, when somebody watches.
+    tape: Option<Tape>,
     /// Runs while a message is under way.
     expiry: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
     /// Lets messages within the limits pass; adds up in `received` what does.
-    pub(super) fn new(inner: Incoming, limits: Limits, received: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        inner: Incoming,
+        limits: Limits,
+        received: Arc<AtomicU64>,
+        tape: Option<Tape>,
+    ) -> Self {
         Self {
             inner,
             limits,
+            tape,
             frames: FrameMeter::new(limits.bytes),
             received,
             expiry: None,
@@ -95,6 +104,9 @@ impl Body for RequestBody {
             && let Err(large) = self.frames.push(data)
         {
             return Poll::Ready(Some(Err(Status::resource_exhausted(large.to_string()))));
+        }
+        if let (Some(tape), Some(data)) = (&self.tape, frame.data_ref()) {
+            tape.push(data);
         }
         if !self.owes() {
             self.expiry = None;

@@ -1,5 +1,6 @@
 //! The places for connections.
 
+use super::census::Census;
 use crate::meter::ConnectionMetrics;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -9,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     metrics: Arc<ConnectionMetrics>,
+    census: Census,
 }
 
 /// The place of one connection, free again once dropped.
@@ -16,6 +18,7 @@ pub(crate) struct Slots {
 pub(crate) struct Slot {
     _permit: OwnedSemaphorePermit,
     metrics: Arc<ConnectionMetrics>,
+    census: Census,
 }
 
 impl Slots {
@@ -23,7 +26,13 @@ impl Slots {
         Self {
             free: Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
             metrics: Arc::new(ConnectionMetrics::new(service)),
+            census: Census::default(),
         }
+    }
+
+    /// Who is connected.
+    pub(crate) fn census(&self) -> &Census {
+        &self.census
     }
 
     /// A place, unless all are taken.
@@ -36,11 +45,17 @@ impl Slots {
         Some(Slot {
             _permit: permit,
             metrics: Arc::clone(&self.metrics),
+            census: self.census.clone(),
         })
     }
 }
 
 impl Slot {
+    /// Who is connected.
+    pub(super) fn census(&self) -> &Census {
+        &self.census
+    }
+
     /// What is recorded of connections.
     pub(super) fn metrics(&self) -> &ConnectionMetrics {
         &self.metrics

@@ -25,9 +25,16 @@ pub(crate) struct Known {
     last_run: Option<Timestamp>,
     last_success: Option<Timestamp>,
     last_error: Option<String>,
+    /// How often it ticks; nothing where it follows a stream.
+    period_ms: Option<u64>,
+    /// How long the tick or the stream that is under way has been so.
+    running_for_ms: Option<u64>,
     /// When the tick that is under way began.
     #[serde(skip)]
     began: Option<Instant>,
+    /// When the stream that is followed was opened.
+    #[serde(skip)]
+    opened: Option<Instant>,
 }
 
 impl TaskState {
@@ -45,7 +52,20 @@ impl TaskState {
     }
 
     pub(crate) fn known(&self) -> Known {
-        self.lock().clone()
+        let mut known = self.lock().clone();
+        let since = known.began.or(known.opened);
+        known.running_for_ms = since.map(|since| millis(since.elapsed()));
+        known
+    }
+
+    /// It ticks this often.
+    pub(super) fn ticks_every(&self, period: Duration) {
+        self.lock().period_ms = Some(millis(period));
+    }
+
+    /// A stream is opened.
+    pub(super) fn open(&self) {
+        self.lock().opened = Some(Instant::now());
     }
 
     /// A tick begins.
@@ -84,6 +104,7 @@ impl TaskState {
             .record(elapsed);
         let mut known = self.lock();
         known.began = None;
+        known.opened = None;
         known.runs += 1;
         let now = SystemClock.now();
         known.last_run = Some(now);
@@ -117,4 +138,8 @@ impl TaskState {
             }
         }
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -76,6 +76,7 @@ impl StreamTask {
                 stop: stop.clone(),
                 progressed: Arc::default(),
             };
+            state.open();
             let outcome = attempt(self.name, (self.consume)(session.clone())).await;
             if stop.is_cancelled() {
                 break;

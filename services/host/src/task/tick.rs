@@ -96,6 +96,7 @@ impl Task {
     /// Ticks until told to stop, and then stops after the tick.
     pub(super) async fn run(self, state: TaskState, stop: CancellationToken) {
         let mut backoff = Backoff::new(LONGEST_BACKOFF.max(self.period));
+        state.ticks_every(self.period);
         while !stop.is_cancelled() {
             let start = Instant::now();
             state.begin();

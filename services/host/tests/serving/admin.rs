@@ -87,10 +87,11 @@ async fn readiness_and_state_are_told() {
 
 #[tokio::test]
 async fn what_is_logged_can_be_changed_while_the_service_runs() {
-    use cleave_host::config::{LogFormat, TelemetrySettings};
+    use cleave_host::config::{LogFormat, OtlpSettings, TelemetrySettings};
     cleave_host::telemetry::init(&TelemetrySettings {
         level: "off".to_owned(),
         format: LogFormat::Json,
+        otlp: OtlpSettings::default(),
     });
     let running = start(|_| async { reply("fine") }).await;
     let at = running.admin_addr();

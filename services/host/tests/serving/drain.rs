@@ -139,6 +139,46 @@ async fn a_client_that_never_reads_is_cut_off_at_the_cap() {
     );
 }
 
+#[tokio::test]
+async fn a_client_that_never_reads_does_not_hold_up_the_end() {
+    let running = host(&[], |_| async {
+        respond(stream::repeat_with(|| message(&"x".repeat(100_000))).boxed())
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let _unread = watch(&channel, String::new()).await.expect("stream");
+
+    let stopped = tokio::time::timeout(Duration::from_secs(20), running.shutdown()).await;
+
+    assert!(stopped.expect("long before the cap").clean);
+}
+
+#[tokio::test]
+async fn a_call_that_takes_longer_than_a_farewell_finishes() {
+    let entered = Arc::new(Notify::new());
+    let enter = Arc::clone(&entered);
+    let running = host(&[], move |_| {
+        let enter = Arc::clone(&enter);
+        async move {
+            enter.notify_one();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            reply("finished")
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    let channel = connect(running.addr()).await;
+    let call = tokio::spawn(async move { unary(&channel, "Call", String::new()).await });
+    entered.notified().await;
+
+    assert!(running.shutdown().await.clean);
+
+    assert_eq!(call.await.expect("joined").expect("answer"), "finished");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_blocks_its_thread_is_left_behind_at_the_cap() {
     let entered = Arc::new(Notify::new());

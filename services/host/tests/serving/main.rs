@@ -2,12 +2,14 @@
 
 mod admin;
 mod admission;
+mod channel;
 mod connections;
 mod deadline;
 mod drain;
 mod health;
 mod identity;
 mod limits;
+mod metrics;
 mod pki;
 mod reflection;
 mod rig;
@@ -15,4 +17,5 @@ mod rotation;
 mod shop;
 mod skew;
 mod slow;
+mod tap;
 mod tasks;

@@ -100,7 +100,7 @@ async fn given_compatible_contracts_then_every_call_is_made_and_the_skew_is_coun
     let (_, metrics) = page(safe.running.admin_addr(), "/metrics").await;
     for line in [
         "cleave_client_contract_checks{grpc_target=\"shop\",level=\"conditional\"}",
-        "cleave_client_contract_skews{grpc_target=\"shop\",grpc_method=\"test.Script/Call\",level=\"safe\"}",
+        "cleave_client_contract_skews{grpc_target=\"shop\",level=\"safe\",grpc_method=\"test.Script/Call\"}",
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }

@@ -176,7 +176,8 @@ async fn given_ids_when_looked_up_together_then_what_is_missing_is_said() {
         .client
         .batch_get_parties(pb::BatchGetPartiesRequest { ids })
         .await
-        .unwrap();
+        .unwrap()
+        .value;
     let names: Vec<&str> = found
         .parties
         .iter()
@@ -203,7 +204,8 @@ async fn given_ids_when_looked_up_together_then_what_is_missing_is_said() {
         .client
         .batch_get_rev_share(pb::BatchGetRevShareRequest { queries })
         .await
-        .unwrap();
+        .unwrap()
+        .value;
     assert_eq!(found.rev_shares[0].share_ppm, 700_000);
     assert_eq!(found.missing_queries, [other]);
 }

@@ -4,7 +4,7 @@ mod close;
 mod credit;
 mod open;
 
-pub use close::CloseAccount;
+pub use close::{CloseAccount, OpenDelivery};
 pub use credit::UpdateCreditTerms;
 pub use open::OpenAccount;
 

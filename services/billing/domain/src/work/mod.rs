@@ -9,7 +9,7 @@ mod post;
 
 pub(crate) use holds::Purse;
 
-use crate::account::Account;
+use crate::account::{Account, OpenDelivery};
 use crate::adjustment::Adjustment;
 use crate::book::{Book, Pending};
 use crate::chart::{Code, LedgerKey};
@@ -39,6 +39,7 @@ pub struct Work {
     touched_accounts: BTreeSet<AccountId>,
     reservations: BTreeMap<ReservationId, Reservation>,
     touched_reservations: BTreeSet<ReservationId>,
+    open_deliveries: BTreeMap<AccountId, OpenDelivery>,
     payments: HashMap<String, PaymentId>,
     new_payments: Vec<Payment>,
     new_adjustments: Vec<Adjustment>,
@@ -59,6 +60,7 @@ impl Work {
             touched_accounts: BTreeSet::new(),
             reservations: BTreeMap::new(),
             touched_reservations: BTreeSet::new(),
+            open_deliveries: BTreeMap::new(),
             payments: HashMap::new(),
             new_payments: Vec::new(),
             new_adjustments: Vec::new(),
@@ -95,6 +97,15 @@ impl Work {
     /// Adds an account as it is stored.
     pub fn load_account(&mut self, account: Account) {
         self.accounts.insert(account.id, account);
+    }
+
+    /// Adds what of an account's delivery is not final.
+    pub fn load_open_delivery(&mut self, account: AccountId, open: OpenDelivery) {
+        self.open_deliveries.insert(account, open);
+    }
+
+    pub(crate) fn open_delivery(&self, account: AccountId) -> Option<OpenDelivery> {
+        self.open_deliveries.get(&account).copied()
     }
 
     /// The ledger accounts, to be filled.

@@ -16,9 +16,9 @@ use cleave_kernel::{AccountId, Micros, Money, Timestamp, Violation, Violations};
 use uuid::Uuid;
 
 /// The most characters of a reason.
-const REASON: usize = 500;
+pub(super) const REASON: usize = 500;
 /// The most characters of a name or a reference.
-const NAME: usize = 200;
+pub(super) const NAME: usize = 200;
 /// The most characters of a payment's method.
 const METHOD: usize = 50;
 
@@ -265,6 +265,8 @@ const fn kind_of(kind: pb::adjustment::Kind) -> Option<AdjustmentKind> {
         Wire::InvalidTraffic => Some(AdjustmentKind::InvalidTraffic),
         Wire::BadDebt => Some(AdjustmentKind::BadDebt),
         Wire::Clawback => Some(AdjustmentKind::Clawback),
+        // Posted by write-offs alone.
+        Wire::WriteOff => None,
     }
 }
 
@@ -276,6 +278,7 @@ const fn kind(kind: AdjustmentKind) -> pb::adjustment::Kind {
         AdjustmentKind::InvalidTraffic => Wire::InvalidTraffic,
         AdjustmentKind::BadDebt => Wire::BadDebt,
         AdjustmentKind::Clawback => Wire::Clawback,
+        AdjustmentKind::WriteOff => Wire::WriteOff,
     }
 }
 

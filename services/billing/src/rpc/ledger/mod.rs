@@ -2,16 +2,18 @@
 
 mod convert;
 mod verify;
+mod write_off;
 
 use super::convert as value;
 use super::page::Page;
 use crate::app::{App, Error};
 use crate::rpc::Answers;
-use billing_store::TransferFilter;
+use billing_store::{TransferFilter, written_off_key};
 use cleave_contracts::billing::v1 as pb;
 use cleave_contracts::billing::v1::ledger_service_server::LedgerService;
 use cleave_storage::filter_hash;
 use tonic::{Request, Response, Status, async_trait};
+use uuid::Uuid;
 
 /// Serves `LedgerService`.
 #[derive(Clone)]
@@ -49,6 +51,38 @@ impl LedgerService for Ledger {
         let adjustment = self.app.post_adjustment(command, request).await?;
         let adjustment = Some(convert::adjustment(&adjustment));
         Ok(Response::new(pb::PostAdjustmentResponse { adjustment }))
+    }
+
+    async fn write_off_parked_rows(
+        &self,
+        request: Request<pb::WriteOffParkedRowsRequest>,
+    ) -> Result<Response<pb::WriteOffParkedRowsResponse>, Status> {
+        let message = request.into_inner();
+        let (command, request) = write_off::command(&message).map_err(Error::from)?;
+        let written_off = self.app.write_off_rows(command, request).await?;
+        let adjustments = written_off.adjustments.iter().map(convert::adjustment);
+        Ok(Response::new(pb::WriteOffParkedRowsResponse {
+            rows: written_off.rows.iter().map(write_off::row).collect(),
+            adjustments: adjustments.collect(),
+        }))
+    }
+
+    async fn list_written_off_rows(
+        &self,
+        request: Request<pb::ListWrittenOffRowsRequest>,
+    ) -> Result<Response<pb::ListWrittenOffRowsResponse>, Status> {
+        let message = request.into_inner();
+        let hash = filter_hash(&[b"written_off_rows"]);
+        let page: Page<Uuid> =
+            Page::read(message.page_size, &message.page_token, hash).map_err(Error::from)?;
+        let store = self.app.store();
+        let listed = store.list_written_off(page.after, page.limit()).await;
+        let mut listed = listed.map_err(Error::from)?;
+        let next_page_token = page.cut(&mut listed, written_off_key)?;
+        Ok(Response::new(pb::ListWrittenOffRowsResponse {
+            rows: listed.iter().map(write_off::row).collect(),
+            next_page_token,
+        }))
     }
 
     async fn get_balances(

@@ -4,14 +4,15 @@ use crate::app::{Error, Spend};
 use crate::rpc::convert::{self as value, checked};
 use billing_domain::Period;
 use billing_domain::bucket::Bucket;
-use billing_domain::parked_row::{ParkReason, ParkedRow};
+use billing_domain::delivery::RowId;
+use billing_domain::parked_row::{ParkReason, ParkedRow, Quarantined};
 use billing_domain::rating_set::LineItemTotals;
 use billing_domain::terms::PricingModel;
-use billing_store::{ChargeFilter, Earnings, EarningsFilter, GroupBy};
+use billing_store::{ChargeFilter, Earnings, EarningsFilter, GroupBy, Waits};
 use cleave_contracts::billing::v1 as pb;
 use cleave_contracts::types::v1 as types;
 use cleave_kernel::{
-    AdUnitId, GameId, LineItemId, Micros, Overflow, Timestamp, Violation, Violations,
+    AdUnitId, DeliveryRowId, GameId, LineItemId, Micros, Overflow, Timestamp, Violation, Violations,
 };
 
 /// The most line items in one question.
@@ -221,9 +222,36 @@ const fn pricing_model(model: PricingModel) -> types::PricingModel {
     }
 }
 
-pub(super) fn parked_row(parked: &ParkedRow) -> pb::ParkedRow {
+pub(super) fn waiting_row(id: RowId, row: &Waits) -> pb::ParkedRow {
+    let id = DeliveryRowId::from_uuid(id.uuid()).to_string();
+    match row {
+        Waits::ToBeRated(parked) => parked_row(id, parked),
+        Waits::Unreadable(kept) => unreadable_row(id, kept),
+    }
+}
+
+fn unreadable_row(id: String, kept: &Quarantined) -> pb::ParkedRow {
+    let row = &kept.row;
+    pb::ParkedRow {
+        id,
+        source: row.source.clone(),
+        line_item_id: row.line_item.clone(),
+        terms_version: row.terms_version,
+        ad_unit_id: row.ad_unit.clone(),
+        hour: value::known_time(row.hour),
+        revision: row.revision,
+        reason: pb::parked_row::Reason::Unreadable.into(),
+        detail: row.problem.clone(),
+        park_time: Some(value::time(kept.parked_at)),
+        try_time: Some(value::time(kept.seen_at)),
+        try_count: kept.times,
+    }
+}
+
+fn parked_row(id: String, parked: &ParkedRow) -> pb::ParkedRow {
     let key = &parked.row.key;
     pb::ParkedRow {
+        id,
         source: key.source.clone(),
         line_item_id: key.line_item.to_string(),
         terms_version: key.terms_version,
@@ -238,7 +266,7 @@ pub(super) fn parked_row(parked: &ParkedRow) -> pb::ParkedRow {
     }
 }
 
-const fn park_reason(reason: ParkReason) -> pb::parked_row::Reason {
+pub(crate) const fn park_reason(reason: ParkReason) -> pb::parked_row::Reason {
     use pb::parked_row::Reason;
     match reason {
         ParkReason::MissingTerms => Reason::MissingTerms,
@@ -248,5 +276,6 @@ const fn park_reason(reason: ParkReason) -> pb::parked_row::Reason {
         ParkReason::Overflow => Reason::Overflow,
         ParkReason::InvalidRow => Reason::InvalidRow,
         ParkReason::AccountClosed => Reason::AccountClosed,
+        ParkReason::Unreadable => Reason::Unreadable,
     }
 }

@@ -2,6 +2,8 @@
 
 mod convert;
 
+pub(crate) use convert::park_reason;
+
 use super::convert as value;
 use super::page::Page;
 use crate::app::{App, Error};
@@ -127,18 +129,18 @@ impl SpendService for Spends {
         let page: Page<Uuid> =
             Page::read(message.page_size, &message.page_token, hash).map_err(Error::from)?;
         let store = self.app.store();
-        let total_count = store.parked_count().await.map_err(Error::from)?;
         let after = page.after.map(RowId::from_uuid);
         let listed = store.list_parked(after, page.limit()).await;
         let mut listed = listed.map_err(Error::from)?;
-        let next_page_token = page.cut(&mut listed, |(id, _)| id.uuid())?;
+        let next_page_token = page.cut(&mut listed.rows, |(id, _)| id.uuid())?;
         Ok(Response::new(pb::ListParkedRowsResponse {
             rows: listed
+                .rows
                 .iter()
-                .map(|(_, row)| convert::parked_row(row))
+                .map(|(id, row)| convert::waiting_row(*id, row))
                 .collect(),
             next_page_token,
-            total_count,
+            total_count: listed.total,
         }))
     }
 }

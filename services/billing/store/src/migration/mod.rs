@@ -3,6 +3,7 @@
 mod columns;
 mod m0001_ledger;
 mod m0002_rating;
+mod m0003_write_off;
 
 use cleave_storage::migrate::Migrations;
 
@@ -11,5 +12,6 @@ pub fn migrations() -> Migrations {
     let mut all = cleave_storage::migrations();
     all.push(Box::new(m0001_ledger::Migration));
     all.push(Box::new(m0002_rating::Migration));
+    all.push(Box::new(m0003_write_off::Migration));
     all
 }

@@ -2,18 +2,25 @@
 
 use super::{DELIVERY, RatingScope, whole};
 use crate::error::StoreError;
-use crate::row::{self, bucket, bucket_total, line_item, parked_row, rated_row};
+use crate::row::{
+    self, bucket, bucket_total, line_item, parked_row, rated_row, rev_share, terms, unreadable_row,
+    written_off_row,
+};
 use crate::writer::Scope;
 use billing_domain::Account;
 use billing_domain::account::OpsRef;
+use billing_domain::bucket::Basis;
+use billing_domain::delivery::{DeliveryKey, RowId};
+use billing_domain::parked_row::RatedBy;
 use billing_domain::rating::Reach;
 use billing_domain::rating_set::RatingSet;
 use cleave_kernel::LineItemId;
 use cleave_storage::padded;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Takes the lock, loads the rows of rating and widens `scope` by the accounts and holds that they draw from.
 pub(crate) async fn load(
@@ -26,6 +33,8 @@ pub(crate) async fn load(
     }
     lock(txn).await?;
     load_rows(txn, &scope.rating, &mut set).await?;
+    load_waiting(txn, &scope.rating, &mut set).await?;
+    load_bases(txn, &mut scope.rating, &mut set).await?;
     load_line_items(txn, &scope.rating, &mut set).await?;
     load_buckets(txn, &scope.rating, &mut set).await?;
     widen(scope, &set);
@@ -55,14 +64,86 @@ async fn load_rows(
     for row in row::by_keys(txn, &select, (rated_row::TABLE, "id"), keys()).await? {
         set.load_row(rated_row::read(&row)?);
     }
-    let any = row::select(parked_row::TABLE, ["id"]).limit(1).to_owned();
-    if txn.query_one(&any).await?.is_none() {
-        return Ok(());
+    Ok(())
+}
+
+/// What is known of the rows beside their rating. These tables are empty as a rule, and then not searched.
+async fn load_waiting(
+    txn: &DatabaseTransaction,
+    scope: &RatingScope,
+    set: &mut RatingSet,
+) -> Result<(), StoreError> {
+    let keys = || scope.rows.iter().map(|id| id.uuid());
+    if any(txn, parked_row::TABLE).await? {
+        let select = row::select(parked_row::TABLE, parked_row::COLUMNS);
+        for row in row::by_keys(txn, &select, "id", keys()).await? {
+            let (id, parked) = parked_row::read(&row)?;
+            set.load_parked(id, parked);
+        }
     }
-    let select = row::select(parked_row::TABLE, parked_row::COLUMNS);
-    for row in row::by_keys(txn, &select, (parked_row::TABLE, "id"), keys()).await? {
-        let (id, parked) = parked_row::read(&row)?;
-        set.load_parked(id, parked);
+    if any(txn, unreadable_row::TABLE).await? {
+        let select = row::select(unreadable_row::TABLE, unreadable_row::COLUMNS);
+        for row in row::by_keys(txn, &select, "id", keys()).await? {
+            set.load_unreadable(unreadable_row::read(&row)?);
+        }
+    }
+    if any(txn, written_off_row::TABLE).await? {
+        let select = row::select(written_off_row::TABLE, ["row_id", "revision"]);
+        for row in row::by_keys(txn, &select, "row_id", keys()).await? {
+            let id = RowId::from_uuid(row.try_get_by_index(0)?);
+            set.load_written_off(id, row.try_get_by_index(1)?);
+        }
+    }
+    Ok(())
+}
+
+async fn any(txn: &DatabaseTransaction, table: &'static str) -> Result<bool, StoreError> {
+    let first = row::select(table, ["id"]).limit(1).to_owned();
+    Ok(txn.query_one(&first).await?.is_some())
+}
+
+/// What the rows to be written off would be rated by, as they were parked.
+async fn load_bases(
+    txn: &DatabaseTransaction,
+    scope: &mut RatingScope,
+    set: &mut RatingSet,
+) -> Result<(), StoreError> {
+    let named: Vec<_> = scope
+        .write_offs
+        .iter()
+        .filter_map(|id| {
+            let parked = set.parked(*id)?;
+            Some((*id, parked.row.key.clone(), parked.rated_by?))
+        })
+        .collect();
+    let terms_of = |key: &DeliveryKey| terms::id(key.line_item, key.terms_version);
+    let share_of = |key: &DeliveryKey, by: &RatedBy| rev_share::id(by.rev_share, key.ad_unit);
+    let keys: BTreeSet<_> = named.iter().map(|(_, key, _)| terms_of(key)).collect();
+    let select = row::select(terms::TABLE, terms::COLUMNS);
+    let mut versions: HashMap<Uuid, _> = HashMap::new();
+    for row in row::by_keys(txn, &select, "id", keys).await? {
+        versions.insert(row.try_get_by_index(0)?, Arc::new(terms::read(&row, 0)?));
+    }
+    let keys: BTreeSet<_> = named.iter().map(|(_, key, by)| share_of(key, by)).collect();
+    let select = row::select(rev_share::TABLE, rev_share::COLUMNS);
+    let mut shares: HashMap<Uuid, _> = HashMap::new();
+    for row in row::by_keys(txn, &select, "id", keys).await? {
+        shares.insert(
+            row.try_get_by_index(0)?,
+            Arc::new(rev_share::read(&row, 0)?),
+        );
+    }
+    for (id, key, by) in named {
+        let (terms, share) = (
+            versions.get(&terms_of(&key)),
+            shares.get(&share_of(&key, &by)),
+        );
+        if let (Some(terms), Some(share)) = (terms, share) {
+            let basis = Basis::new(Arc::clone(terms), Arc::clone(share), by.period);
+            let basis = Arc::new(basis);
+            scope.basis(&basis);
+            set.load_basis(id, basis);
+        }
     }
     Ok(())
 }

@@ -4,14 +4,16 @@ use super::DELIVERY;
 use crate::error::StoreError;
 use crate::row::{
     self, IfThere, bucket, bucket_total, line_item, parked_row, rated_row, rev_share, terms,
+    unreadable_row, written_off_row,
 };
 use billing_domain::Work;
+use billing_domain::delivery::RowId;
 use billing_domain::rating_set::{Changes, Progress, RatingSet};
 use cleave_kernel::Timestamp;
 use cleave_storage::padded;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Writes everything that changed in `work.rating`.
 pub(crate) async fn save(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {
@@ -51,7 +53,8 @@ pub(crate) async fn save(txn: &DatabaseTransaction, work: &Work) -> Result<(), S
     }
 }
 
-/// What a bucket is and what it is rated by never changes, so each is written once.
+/// What a bucket is and what it is rated by never changes, so each is written once. What a parked row would be rated by
+/// is kept likewise, for whoever has to decide about it.
 async fn save_new_buckets(
     txn: &DatabaseTransaction,
     set: &RatingSet,
@@ -66,8 +69,8 @@ async fn save_new_buckets(
     row::write(txn, bucket::TABLE, bucket::COLUMNS, rows, IfThere::Keep).await?;
     let mut versions = BTreeMap::new();
     let mut shares = HashMap::new();
-    for bucket in new {
-        let basis = &bucket.basis;
+    let parked = changes.bases.values();
+    for basis in new.into_iter().map(|bucket| &bucket.basis).chain(parked) {
         versions.insert((basis.key.line_item, basis.key.terms_version), &basis.terms);
         shares.insert((basis.key.rev_share, basis.key.ad_unit), &basis.rev_share);
     }
@@ -100,10 +103,28 @@ async fn save_parked(
         IfThere::Replace,
     )
     .await?;
-    let unparked: Vec<_> = changes.unparked.iter().map(|id| id.uuid()).collect();
-    for chunk in unparked.chunks(row::KEYS_TOGETHER) {
+    delete(txn, parked_row::TABLE, &changes.unparked).await?;
+    let unreadable = changes.unreadable.iter();
+    let unreadable = unreadable.filter_map(|id| set.unreadable(*id));
+    let rows = unreadable.map(unreadable_row::values).collect();
+    let (table, columns) = (unreadable_row::TABLE, unreadable_row::COLUMNS);
+    row::write(txn, table, columns, rows, IfThere::Replace).await?;
+    delete(txn, unreadable_row::TABLE, &changes.released).await?;
+    let written_off = changes.written_off.iter();
+    let rows = written_off.map(written_off_row::values).collect();
+    let (table, columns) = (written_off_row::TABLE, written_off_row::COLUMNS);
+    Ok(row::write(txn, table, columns, rows, IfThere::Fail).await?)
+}
+
+async fn delete(
+    txn: &DatabaseTransaction,
+    table: &'static str,
+    rows: &BTreeSet<RowId>,
+) -> Result<(), StoreError> {
+    let keys: Vec<_> = rows.iter().map(|id| id.uuid()).collect();
+    for chunk in keys.chunks(row::KEYS_TOGETHER) {
         let delete = Query::delete()
-            .from_table(parked_row::TABLE)
+            .from_table(table)
             .and_where(Expr::col("id").is_in(padded(chunk.iter().copied())))
             .to_owned();
         txn.execute(&delete).await?;

@@ -37,6 +37,7 @@ const fn kind_number(kind: Kind) -> i16 {
         Kind::InvalidTraffic => 3,
         Kind::BadDebt => 4,
         Kind::Clawback => 5,
+        Kind::WriteOff => 6,
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn text(
     sql.push_str(&names.join(", "));
     sql.push_str(") VALUES ");
     places(&mut sql, engine, columns.len(), rows);
-    sql.push_str(&conflict(engine, &names, if_there));
+    sql.push_str(&conflict(engine, &quoted(table), &names, if_there));
     sql
 }
 
@@ -51,18 +51,27 @@ fn places(sql: &mut String, engine: Engine, columns: usize, rows: usize) {
     }
 }
 
-fn conflict(engine: Engine, names: &[String], if_there: IfThere) -> String {
+fn conflict(engine: Engine, table: &str, names: &[String], if_there: IfThere) -> String {
     let Some((key, others)) = names.split_first() else {
         return String::new();
     };
-    let update = |value: fn(&str) -> String| {
-        let sets = others
-            .iter()
-            .map(|name| format!("{name} = {}", value(name)));
+    let set = |names: &[String], value: &dyn Fn(&str) -> String| {
+        let sets = names.iter().map(|name| format!("{name} = {}", value(name)));
         sets.collect::<Vec<_>>().join(", ")
     };
+    let update = |value: fn(&str) -> String| set(others, &value);
+    let counters = |count: usize| &others[others.len().saturating_sub(count)..];
     match (if_there, engine) {
         (IfThere::Fail, _) => String::new(),
+        (IfThere::Add(count), Engine::MySql) => {
+            let sets = set(counters(count), &|name| format!("{name} + VALUES({name})"));
+            format!(" ON DUPLICATE KEY UPDATE {sets}")
+        }
+        (IfThere::Add(count), _) => {
+            let sum = |name: &str| format!("{table}.{name} + excluded.{name}");
+            let sets = set(counters(count), &sum);
+            format!(" ON CONFLICT ({key}) DO UPDATE SET {sets}")
+        }
         (IfThere::Keep, Engine::MySql) => format!(" ON DUPLICATE KEY UPDATE {key} = {key}"),
         (IfThere::Keep, _) => format!(" ON CONFLICT ({key}) DO NOTHING"),
         (IfThere::Replace, Engine::MySql) => {
@@ -91,6 +100,15 @@ mod tests {
         assert_eq!(
             words(Engine::Sqlite, IfThere::Keep),
             "INSERT INTO \"t\" (\"id\", \"n\") VALUES (?, ?), (?, ?) ON CONFLICT (\"id\") DO NOTHING"
+        );
+        assert!(
+            words(Engine::Postgres, IfThere::Add(1)).ends_with(
+                "ON CONFLICT (\"id\") DO UPDATE SET \"n\" = \"t\".\"n\" + excluded.\"n\""
+            )
+        );
+        assert!(
+            words(Engine::MySql, IfThere::Add(1))
+                .ends_with("ON DUPLICATE KEY UPDATE `n` = `n` + VALUES(`n`)")
         );
         assert_eq!(
             words(Engine::MySql, IfThere::Replace),

@@ -20,6 +20,9 @@ pub(crate) const COLUMNS: [&str; 8] = [
     "credits_pending",
 ];
 
+/// How many of them are counters; they come last.
+pub(crate) const COUNTERS: usize = 4;
+
 pub(crate) fn values(account: &LedgerAccount) -> [Value; 8] {
     let LedgerAccount { key, counters } = account;
     [

@@ -14,6 +14,8 @@ pub(crate) mod reservation;
 pub(crate) mod rev_share;
 pub(crate) mod terms;
 pub(crate) mod transfer;
+pub(crate) mod unreadable_row;
+pub(crate) mod written_off_row;
 
 use crate::error::StoreError;
 use billing_domain::rating::Amounts;
@@ -32,6 +34,8 @@ pub(crate) enum IfThere {
     Keep,
     /// The row takes the new values.
     Replace,
+    /// So many columns at the end, which are counters, grow by the values; the others stay.
+    Add(usize),
 }
 
 /// Writes `rows`, whose first column is the key, in as few statements as the engine allows. The text is put together here:

@@ -1,13 +1,14 @@
 //! `parked_rows`.
 
 use crate::error::StoreError;
+use billing_domain::Period;
 use billing_domain::delivery::{DeliveryKey, DeliveryRow, RowId};
-use billing_domain::parked_row::{Obstacle, ParkReason, ParkedRow};
-use cleave_kernel::{AdUnitId, LineItemId, Timestamp};
+use billing_domain::parked_row::{Obstacle, ParkReason, ParkedRow, RatedBy};
+use cleave_kernel::{AdUnitId, LineItemId, RevShareId, Timestamp};
 use sea_orm::{QueryResult, Value};
 
 pub(crate) const TABLE: &str = "parked_rows";
-pub(crate) const COLUMNS: [&str; 13] = [
+pub(crate) const COLUMNS: [&str; 16] = [
     "id",
     "source",
     "line_item_id",
@@ -21,11 +22,15 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "parked_at",
     "tried_at",
     "tries",
+    "rev_share_id",
+    "period",
+    "day",
 ];
 /// Characters of a detail that are kept.
 const DETAIL_LENGTH: usize = 500;
 
-pub(crate) fn values(id: RowId, parked: &ParkedRow) -> Result<[Value; 13], StoreError> {
+pub(crate) fn values(id: RowId, parked: &ParkedRow) -> Result<[Value; 16], StoreError> {
+    let rated_by = parked.rated_by.as_ref();
     let key = &parked.row.key;
     let counts = serde_json::to_string(&parked.row.counts)
         .map_err(|error| StoreError::Broken(error.to_string()))?;
@@ -44,6 +49,9 @@ pub(crate) fn values(id: RowId, parked: &ParkedRow) -> Result<[Value; 13], Store
         parked.parked_at.micros().into(),
         parked.tried_at.micros().into(),
         parked.tries.into(),
+        rated_by.map(|by| by.rev_share.uuid()).into(),
+        rated_by.map(|by| by.period.index()).into(),
+        rated_by.map(|by| i16::from(by.day)).into(),
     ])
 }
 
@@ -63,6 +71,7 @@ pub(crate) fn read(row: &QueryResult) -> Result<(RowId, ParkedRow), StoreError> 
             counts: serde_json::from_str(&row.try_get_by_index::<String>(7)?)
                 .map_err(|error| StoreError::corrupt(format!("parked_rows.counts: {error}")))?,
         },
+        rated_by: rated_by(row)?,
         obstacle: Obstacle {
             reason: ParkReason::from_number(reason)
                 .ok_or_else(|| StoreError::corrupt(format!("parked_rows.reason is {reason}")))?,
@@ -73,4 +82,21 @@ pub(crate) fn read(row: &QueryResult) -> Result<(RowId, ParkedRow), StoreError> 
         tries: row.try_get_by_index(12)?,
     };
     Ok((RowId::from_uuid(row.try_get_by_index(0)?), parked))
+}
+
+fn rated_by(row: &QueryResult) -> Result<Option<RatedBy>, StoreError> {
+    let (rev_share, period, day) = (
+        row.try_get_by_index::<Option<_>>(13)?,
+        row.try_get_by_index::<Option<_>>(14)?,
+        row.try_get_by_index::<Option<i16>>(15)?,
+    );
+    let (Some(rev_share), Some(period), Some(day)) = (rev_share, period, day) else {
+        return Ok(None);
+    };
+    Ok(Some(RatedBy {
+        rev_share: RevShareId::from_uuid(rev_share),
+        period: Period::from_index(period),
+        day: u8::try_from(day)
+            .map_err(|_| StoreError::corrupt(format!("parked_rows.day is {day}")))?,
+    }))
 }

@@ -1,10 +1,8 @@
 //! One batch in one transaction.
 
-use super::{Decision, Scope, Submission, load, save};
+use super::{Decision, Scope, Submission, Writer, load, save};
 use crate::error::StoreError;
-use billing_domain::work::NextId;
-use billing_domain::{Outcome, Period, Refusal, Work};
-use cleave_kernel::Timestamp;
+use billing_domain::{Outcome, Refusal, Work};
 use cleave_storage::idempotency::{Lookup, Requests};
 use sea_orm::DatabaseTransaction;
 use std::sync::Arc;
@@ -20,19 +18,18 @@ pub(super) struct Done {
 pub(super) async fn run(
     txn: &DatabaseTransaction,
     submissions: &[Arc<Submission>],
-    time: impl Fn() -> (Timestamp, Period),
-    next_id: NextId,
+    writer: &Writer,
 ) -> Result<Done, StoreError> {
     let mut scope = Scope::default();
     for submission in submissions {
         submission.command.scope(&mut scope);
     }
-    let (begun, month) = time();
-    let mut work = Work::new(begun, month, next_id);
-    let stored = load::load(txn, &mut scope, &mut work).await?;
+    let (begun, month) = writer.time();
+    let mut work = Work::new(begun, month, writer.next_id);
+    let stored = load::load(txn, &mut scope, &mut work, &writer.corrections).await?;
     // The moment of the batch is when it has its locks: read before, it would lie before that of the batch waited for,
     // and a wait over the turn of a month would book into the month that is over.
-    let (now, period) = time();
+    let (now, period) = writer.time();
     work.set_moment(now, period);
     // Read after the locks: a twin of a request that ran on another replica has committed by now.
     let keys: Vec<_> = submissions.iter().filter_map(|s| s.request).collect();

@@ -8,6 +8,7 @@ use billing_domain::rate_delivery::RateDelivery;
 use billing_domain::reserve::{ReleaseReservation, ReserveBudget};
 use billing_domain::settle_unfunded::SettleUnfunded;
 use billing_domain::standing::{ClearStandingOverride, OverrideStanding};
+use billing_domain::write_off::WriteOffRows;
 use billing_domain::{Account, Outcome, Work};
 use cleave_kernel::{AccountId, ReservationId};
 
@@ -40,6 +41,8 @@ pub enum Command {
     RateDelivery(Box<RateDelivery>),
     /// Decides on delivery that nothing covered.
     SettleUnfunded(SettleUnfunded),
+    /// Lets rows go that can never be rated.
+    WriteOffRows(WriteOffRows),
 }
 
 impl Command {
@@ -59,6 +62,7 @@ impl Command {
             Self::ExpireOverrides(_) => "ExpireOverrides",
             Self::RateDelivery(_) => "RateDelivery",
             Self::SettleUnfunded(_) => "SettleUnfunded",
+            Self::WriteOffRows(_) => "WriteOffRows",
         }
     }
 
@@ -72,7 +76,7 @@ impl Command {
             Self::UpdateCreditTerms(command) => scope.account(command.account),
             Self::OverrideStanding(command) => scope.account(command.account),
             Self::ClearStandingOverride(command) => scope.account(command.account),
-            Self::CloseAccount(command) => scope.account(command.account),
+            Self::CloseAccount(command) => scope.closing(command.account),
             Self::RecordPayment(command) => {
                 scope.account(command.account);
                 scope.payment(&command.external_ref);
@@ -86,6 +90,7 @@ impl Command {
             Self::ExpireOverrides(ids) => ids.iter().for_each(|id| scope.account(*id)),
             Self::RateDelivery(command) => scope.rating.rate(command),
             Self::SettleUnfunded(command) => scope.rating.settle(command),
+            Self::WriteOffRows(command) => scope.rating.write_off(command),
         }
     }
 
@@ -116,6 +121,9 @@ impl Command {
             Self::ExpireOverrides(ids) => Ok(Outcome::Expired(work.expire_overrides(ids))),
             Self::RateDelivery(command) => work.rate_delivery(command).map(Outcome::Rated),
             Self::SettleUnfunded(command) => work.settle_unfunded(command).map(Outcome::Settled),
+            Self::WriteOffRows(command) => work
+                .write_off_rows(command)
+                .map(|written_off| Outcome::WrittenOff(Box::new(written_off))),
         }
     }
 }

@@ -18,11 +18,12 @@ pub(crate) use scope::Scope;
 use crate::error::StoreError;
 use billing_domain::work::NextId;
 use billing_domain::{Outcome, Period, Refusal};
-use cleave_kernel::SharedClock;
+use cleave_kernel::{SharedClock, Timestamp};
 use cleave_storage::idempotency::{Fingerprint, RequestKey};
 use cleave_storage::{Database, FeedSignal};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What the rules decided: done, or refused. Either is kept with the request for ever.
@@ -63,11 +64,33 @@ pub(crate) struct Writer {
     pub(crate) database: Database,
     pub(crate) signal: FeedSignal,
     pub(crate) clock: SharedClock,
-    pub(crate) zone: TimeZone,
+    pub(crate) corrections: Corrections,
     pub(crate) next_id: NextId,
 }
 
+/// How long the delivery of a month may be corrected.
+#[derive(Clone)]
+pub(crate) struct Corrections {
+    /// Where accounting months begin and end.
+    pub(crate) zone: TimeZone,
+    /// How long after the end of the month.
+    pub(crate) window: Duration,
+}
+
+impl Corrections {
+    /// When the corrections of a month are over.
+    fn end(&self, month: Period) -> Timestamp {
+        month.ends_at(&self.zone).plus(self.window)
+    }
+}
+
 impl Writer {
+    /// The moment, and the accounting month it lies in.
+    fn time(&self) -> (Timestamp, Period) {
+        let now = self.clock.now();
+        (now, Period::of(now, &self.corrections.zone))
+    }
+
     /// Answers each submission, in order.
     pub(crate) async fn run(
         &self,
@@ -109,14 +132,10 @@ impl Writer {
         &self,
         submissions: &[Arc<Submission>],
     ) -> Result<Vec<Result<Decision, StoreError>>, StoreError> {
-        let time = || {
-            let now = self.clock.now();
-            (now, Period::of(now, &self.zone))
-        };
         let done = self
             .database
             .transaction("ledger", |txn| async move {
-                batch::run(&txn, submissions, time, self.next_id).await
+                batch::run(&txn, submissions, self).await
             })
             .await?;
         if let Some(seq) = done.seq {

@@ -1,4 +1,5 @@
-//! Writes what a batch changed. What makes others wait comes last: the numbers of the transfers, then the change feed.
+//! Writes what a batch changed. What makes others wait comes last: the platform's ledger accounts, the numbers of the
+//! transfers, then the change feed.
 
 use super::load::Stored;
 use crate::error::StoreError;
@@ -8,6 +9,7 @@ use crate::row::{
 };
 use crate::store::ACCOUNTS;
 use billing_domain::Work;
+use billing_domain::book::LedgerAccount;
 use cleave_storage::feed::{self, Change};
 use cleave_storage::idempotency::Requests;
 use cleave_storage::{StorageError, sequence};
@@ -28,6 +30,7 @@ pub(super) async fn save(
     save_documents(txn, &work).await?;
     rating::save(txn, &work).await?;
     requests.store(txn, work.now()).await?;
+    save_platform(txn, &work, stored).await?;
     save_transfers(txn, &work).await?;
     let changes: Vec<_> = work
         .touched_accounts()
@@ -67,7 +70,9 @@ async fn save_ledger_accounts(
 ) -> Result<(), StoreError> {
     let (table, columns) = (ledger_account::TABLE, ledger_account::COLUMNS);
     let moved = work.book().touched();
-    let moved = moved.filter(|ledger| !stored.absent.contains_key(&ledger.key.id()));
+    let moved = moved.filter(|ledger| {
+        ledger.key.account_id().is_some() && !stored.absent.contains_key(&ledger.key.id())
+    });
     let rows = moved.map(ledger_account::values).collect();
     row::write(txn, table, columns, rows, IfThere::Replace).await?;
     if work.touched_accounts().next().is_none() && work.staged().is_empty() {
@@ -84,6 +89,35 @@ async fn save_ledger_accounts(
         .await
         // Another replica was the first to use the same: the next try finds its rows.
         .map_err(StorageError::unique_is_contention)?)
+}
+
+/// Adds what the batch moved to the platform's ledger accounts, whatever other replicas added meanwhile: all in the order
+/// of their ids, and with nothing left to do that takes long.
+async fn save_platform(
+    txn: &DatabaseTransaction,
+    work: &Work,
+    stored: &Stored,
+) -> Result<(), StoreError> {
+    if work.touched_accounts().next().is_none() && work.staged().is_empty() {
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(stored.platform.len());
+    for (id, platform) in &stored.platform {
+        let before = &platform.before;
+        let now = work.book().account(*id).unwrap_or(before);
+        if now == before && platform.stored {
+            continue;
+        }
+        let added = now.counters.since(&before.counters);
+        let counters = added.map_err(|error| StoreError::Broken(error.to_string()))?;
+        rows.push(ledger_account::values(&LedgerAccount {
+            key: before.key,
+            counters,
+        }));
+    }
+    let (table, columns) = (ledger_account::TABLE, ledger_account::COLUMNS);
+    let counters = IfThere::Add(ledger_account::COUNTERS);
+    Ok(row::write(txn, table, columns, rows, counters).await?)
 }
 
 async fn save_reservations(txn: &DatabaseTransaction, work: &Work) -> Result<(), StoreError> {

@@ -12,6 +12,7 @@ pub(crate) struct Scope {
     pub(super) accounts: BTreeSet<AccountId>,
     /// Accounts that may be opened, and in which currency their ledger accounts would be.
     pub(super) opening: BTreeMap<AccountId, (OpsRef, Currency)>,
+    pub(super) closing: BTreeSet<AccountId>,
     pub(super) reservations: BTreeSet<ReservationId>,
     pub(super) holds: BTreeSet<(AccountId, LineItemId)>,
     pub(super) payments: BTreeSet<String>,
@@ -28,6 +29,12 @@ impl Scope {
     pub(super) fn opening(&mut self, command: &OpenAccount) {
         let id = Account::id_of(command.ops_ref);
         self.opening.insert(id, (command.ops_ref, command.currency));
+    }
+
+    /// An account that may close, with what of its delivery is not final.
+    pub(super) fn closing(&mut self, id: AccountId) {
+        self.account(id);
+        self.closing.insert(id);
     }
 
     /// A reservation, with its account.

@@ -5,6 +5,7 @@
 mod bank;
 mod lock_order;
 mod moment;
+mod platform;
 mod replicas;
 mod support;
 mod writer;

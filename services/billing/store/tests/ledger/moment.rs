@@ -44,6 +44,7 @@ async fn given_a_batch_that_waited_for_its_locks_then_it_is_booked_when_it_got_t
         let options = StoreOptions {
             clock,
             zone: bench.store().zone().clone(),
+            corrections: Duration::ZERO,
             poll: FeedSignal::POLL,
         };
         let store = Store::open(bench.database.replica().await, options);

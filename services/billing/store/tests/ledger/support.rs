@@ -185,6 +185,7 @@ impl Rated {
         };
         RateDelivery {
             rows: self.catalogue.prepare(vec![row]),
+            unreadable: Vec::new(),
             progress: None,
         }
     }
@@ -202,6 +203,7 @@ fn open(database: Database, clock: Arc<ManualClock>) -> Store {
     let options = StoreOptions {
         clock,
         zone: jiff::tz::TimeZone::get("Asia/Kolkata").unwrap(),
+        corrections: Duration::ZERO,
         poll: FeedSignal::POLL,
     };
     Store::open(database, options)

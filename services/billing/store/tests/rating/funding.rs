@@ -26,14 +26,18 @@ async fn holds_pay_first_and_what_nothing_covers_is_settled_once() {
         world.rate(vec![row(0, 1, 0, 1, 70)]).await;
         assert_eq!(world.balance("adv DeliveryUnfunded").await, 30);
         let end = Timestamp::from_micros(i64::MAX);
-        assert_eq!(
-            world
-                .store
-                .unfunded_line_items(end, None, 10)
-                .await
-                .unwrap(),
-            [line_item(0)]
-        );
+        let waiting = world
+            .store
+            .unfunded_line_items(end, None, 10)
+            .await
+            .unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(waiting[0].line_item, line_item(0));
+        let next = world
+            .store
+            .unfunded_line_items(end, Some(waiting[0]), 10)
+            .await;
+        assert_eq!(next.unwrap(), []);
         world.pay(12).await;
         assert_eq!(world.settle(0).await, (12, 18));
         assert_eq!(world.settle(0).await, (0, 0));

@@ -11,3 +11,4 @@ mod parked;
 mod replay;
 mod spend;
 mod world;
+mod write_off;

@@ -25,7 +25,7 @@ async fn a_parked_row_holds_the_watermark_back_until_its_terms_appear() {
         let report = world.rate_with(rows, Some(progress)).await;
         assert_eq!((report.rated, report.parked), (1, 1));
         assert_eq!(world.store.rated_through().await.unwrap(), Some(hour(5)));
-        let parked = world.store.list_parked(None, 10).await.unwrap();
+        let parked = world.parked().await;
         assert_eq!(parked.len(), 1);
         assert_eq!(parked[0].1.obstacle.reason, ParkReason::MissingTerms);
         assert_eq!(world.store.parked_count().await.unwrap(), 1);
@@ -33,7 +33,7 @@ async fn a_parked_row_holds_the_watermark_back_until_its_terms_appear() {
         world.clock.advance(Duration::from_secs(60));
         let again = vec![parked[0].1.row.clone()];
         assert_eq!(world.rate(again.clone()).await.parked, 1);
-        let tried = world.store.list_parked(None, 10).await.unwrap();
+        let tried = world.parked().await;
         assert_eq!((tried[0].1.tries, tried[0].1.parked_at), (2, hour(2)));
 
         world

@@ -102,6 +102,7 @@ async fn two_replicas_that_rate_the_same_stream_rate_it_once() {
             for rows in batches {
                 let command = RateDelivery {
                     rows,
+                    unreadable: Vec::new(),
                     progress: None,
                 };
                 let command = Command::RateDelivery(Box::new(command));

@@ -1,9 +1,11 @@
 //! A small network in a fresh database: one advertiser, two publishers, and a clock that stands.
 
-use billing_domain::account::{Account, Mode, OpenAccount, OpsRef};
+use billing_domain::account::{Account, CloseAccount, Mode, OpenAccount, OpsRef};
+use billing_domain::adjustment::{Direction, Kind, PostAdjustment};
 use billing_domain::catalogue::Catalogue;
 use billing_domain::chart::Code;
-use billing_domain::delivery::{DeliveryCounts, DeliveryKey, DeliveryRow};
+use billing_domain::delivery::{DeliveryCounts, DeliveryKey, DeliveryRow, RowId};
+use billing_domain::parked_row::{ParkedRow, UnreadableRow};
 use billing_domain::payment::RecordPayment;
 use billing_domain::rate_delivery::{RateDelivery, RateReport};
 use billing_domain::rating_set::Progress;
@@ -11,9 +13,11 @@ use billing_domain::reserve::ReserveBudget;
 use billing_domain::rev_share::RevShare;
 use billing_domain::settle_unfunded::SettleUnfunded;
 use billing_domain::terms::{OverdeliveryPolicy, PricingModel, Terms};
-use billing_domain::{Outcome, Reservation};
+use billing_domain::write_off::{WriteOffRows, WrittenOff};
+use billing_domain::{Outcome, Refusal, Reservation};
 use billing_store::{
-    BalancesOf, Command, Finding, Report, Store, StoreOptions, Submission, Summary, migrations,
+    BalancesOf, Command, Finding, Report, Store, StoreOptions, Submission, Summary, Waits,
+    migrations,
 };
 use cleave_kernel::{
     AdUnitId, AdvertiserId, CampaignId, Currency, GameId, LineItemId, ManualClock, Micros, Money,
@@ -29,6 +33,9 @@ use uuid::Uuid;
 
 /// 2026-11-01T00:00Z.
 pub(crate) const START: i64 = 1_793_491_200_000_000;
+
+/// How long after its end a month may be corrected.
+pub(crate) const CORRECTIONS: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
 pub(crate) struct World {
     pub(crate) test: TestDatabase,
@@ -197,6 +204,19 @@ impl World {
         }
     }
 
+    /// Takes rows in that cannot be read.
+    pub(crate) async fn quarantine(&self, unreadable: Vec<UnreadableRow>) -> RateReport {
+        let command = Command::RateDelivery(Box::new(RateDelivery {
+            rows: Vec::new(),
+            unreadable,
+            progress: None,
+        }));
+        match self.submit(command).await {
+            Outcome::Rated(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Rates rows that came with no progress of the stream.
     pub(crate) async fn rate(&mut self, rows: Vec<DeliveryRow>) -> RateReport {
         self.rate_with(rows, None).await
@@ -208,11 +228,69 @@ impl World {
         progress: Option<Progress>,
     ) -> RateReport {
         let rows = self.catalogue.prepare(rows);
-        let command = Command::RateDelivery(Box::new(RateDelivery { rows, progress }));
+        let command = Command::RateDelivery(Box::new(RateDelivery {
+            rows,
+            unreadable: Vec::new(),
+            progress,
+        }));
         match self.submit(command).await {
             Outcome::Rated(report) => report,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The rows that wait to be rated.
+    pub(crate) async fn parked(&self) -> Vec<(RowId, ParkedRow)> {
+        let waiting = self.store.list_parked(None, 1000).await.unwrap();
+        let parked = |(id, waits)| match waits {
+            Waits::ToBeRated(parked) => Some((id, parked)),
+            Waits::Unreadable(_) => None,
+        };
+        waiting.rows.into_iter().filter_map(parked).collect()
+    }
+
+    pub(crate) async fn close(&self, owner: OpsRef) -> Result<Outcome, Refusal> {
+        let account = Account::id_of(owner);
+        let view = self.store.account(account).await.unwrap().unwrap();
+        let etag = view.account.etag();
+        self.ask(Command::CloseAccount(CloseAccount { account, etag }))
+            .await
+    }
+
+    /// Takes what an account has out of it, so that it may close.
+    pub(crate) async fn empty(&self, owner: OpsRef) {
+        let account = Account::id_of(owner);
+        let view = self.store.account(account).await.unwrap().unwrap();
+        if view.position.balance.is_zero() {
+            return;
+        }
+        let adjustment = PostAdjustment {
+            account,
+            kind: Kind::Discrepancy,
+            direction: Direction::Debit,
+            amount: Money::new(inr(), view.position.balance),
+            reason: "paid out".to_owned(),
+            actor: "finance".to_owned(),
+        };
+        self.submit(Command::PostAdjustment(adjustment)).await;
+    }
+
+    pub(crate) async fn write_off(&self, rows: Vec<(RowId, i64)>) -> Result<WrittenOff, Refusal> {
+        let command = WriteOffRows {
+            rows,
+            reason: "came after the closing".to_owned(),
+            actor: "finance".to_owned(),
+        };
+        match self.ask(Command::WriteOffRows(command)).await? {
+            Outcome::WrittenOff(written_off) => Ok(*written_off),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Result<Outcome, Refusal> {
+        let id = RequestId::generate().uuid();
+        let submission = Submission::requested(command, id, id.as_bytes());
+        self.store.submit(submission).await.unwrap()
     }
 
     pub(crate) async fn settle(&self, item: u8) -> (i64, i64) {
@@ -279,6 +357,7 @@ fn open(database: Database, clock: &Arc<ManualClock>) -> Store {
     let options = StoreOptions {
         clock: clock.clone(),
         zone: TimeZone::get("Asia/Kolkata").unwrap(),
+        corrections: CORRECTIONS,
         poll: Duration::from_millis(100),
     };
     Store::open(database, options)

@@ -1,10 +1,15 @@
-//! What a process says about itself: log lines and metrics.
+//! What a process says about itself: log lines, metrics, and traces when somebody collects them.
 //!
-//! Both are the process's, not a service's: two services in one process share them, and installing them
+//! All are the process's, not a service's: two services in one process share them, and installing them
 //! twice changes nothing.
 
+mod otlp;
+
+pub use otlp::export;
+pub(crate) use otlp::flush;
+
 use crate::config::{LogFormat, TelemetrySettings};
-use cleave_mesh::metrics::{LATENCY_BUCKETS, SIZE_BUCKETS};
+use cleave_mesh::metrics::BUCKETS;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -96,12 +101,11 @@ pub(crate) fn metrics() -> &'static PrometheusHandle {
 
 /// The buckets of gRPC's metrics design; a builder that refuses them is used as it is.
 fn buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
-    let durations = Matcher::Suffix("duration".to_owned());
-    let sizes = Matcher::Suffix("message_size".to_owned());
-    let retries = Matcher::Suffix("retries".to_owned());
-    builder
-        .set_buckets_for_metric(durations, &LATENCY_BUCKETS)
-        .and_then(|builder| builder.set_buckets_for_metric(sizes, &SIZE_BUCKETS))
-        .and_then(|builder| builder.set_buckets_for_metric(retries, &[1.0, 2.0, 3.0, 4.0, 5.0]))
+    let set = |builder: PrometheusBuilder, (end, buckets): (&str, &[f64])| {
+        builder.set_buckets_for_metric(Matcher::Suffix(end.to_owned()), buckets)
+    };
+    BUCKETS
+        .into_iter()
+        .try_fold(builder, set)
         .unwrap_or_else(|_| PrometheusBuilder::new())
 }

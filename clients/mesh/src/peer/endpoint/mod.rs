@@ -1,7 +1,9 @@
 //! One replica: its connections, its state, and what is known of it.
 
-use super::breaker::{Breaker, Change, Outcome};
-use super::connection::{Connection, Stream};
+mod news;
+
+use super::breaker::Breaker;
+use super::connection::Stream;
 use super::dial_error::DialError;
 use super::load::Load;
 use super::pool::{Pool, Room};
@@ -55,6 +57,7 @@ pub(super) struct Endpoint {
     last_used: AtomicU64,
     calls: AtomicU64,
     failures: AtomicU64,
+    ejections: AtomicU64,
 }
 
 impl Endpoint {
@@ -83,6 +86,7 @@ impl Endpoint {
             last_used: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            ejections: AtomicU64::new(0),
             shared,
         }
     }
@@ -175,97 +179,20 @@ impl Endpoint {
         Some(newest.judgement().state().clone())
     }
 
-    /// A connection was made.
-    pub(super) fn connected(&self, connection: &Arc<Connection>) {
-        let first = self.connections.add(connection);
-        self.failing.store(false, Ordering::Relaxed);
-        if first {
-            // Whoever listens is not on its way out any more.
-            self.draining.store(false, Ordering::Relaxed);
-            let unknown = self.shared.tuning.watch_health;
-            self.serving.store(!unknown, Ordering::Relaxed);
-        }
-        self.shared.change();
-    }
-
-    /// A connection takes no further calls.
-    pub(super) fn disconnected(&self, connection: &Arc<Connection>) {
-        self.connections.remove(connection);
-        self.shared.change();
-    }
-
-    /// A connection is to be replaced: at once while it is in use, else when it is next needed.
-    pub(super) fn outdated(&self, connection: &Connection) {
-        connection.outdate();
-        if self.is_in_use() {
-            self.wanted.notify_one();
-        } else {
-            connection.close();
-        }
-    }
-
-    /// No connection could be made.
-    pub(super) fn dial_failed(&self, error: DialError) {
-        *self.error() = Some(error);
-        let now = self.shared.millis(Instant::now());
-        self.failed_at.store(now, Ordering::Relaxed);
-        self.failing.store(true, Ordering::Relaxed);
-        self.shared.doubted.notify_one();
-        self.shared.change();
-    }
-
     /// Why the last attempt to connect failed.
     pub(super) fn last_error(&self) -> Option<DialError> {
         self.error().clone()
-    }
-
-    /// What its health service says.
-    pub(super) fn health(&self, serving: bool) {
-        if self.serving.swap(serving, Ordering::Relaxed) != serving {
-            tracing::info!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                serving,
-                "health of a replica changed"
-            );
-            self.shared.change();
-        }
-    }
-
-    /// It said with an answer that it is on its way out.
-    pub(super) fn hint_draining(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
-    /// A call ended so.
-    pub(super) fn finished(&self, outcome: Outcome, probe: bool) {
-        if outcome == Outcome::Bad {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        }
-        let now = Instant::now();
-        match self.breaker.record(outcome, probe, now) {
-            None => return,
-            Some(Change::Ejected) => tracing::warn!(
-                rpc.peer = &*self.shared.peer,
-                endpoint = &*self.address,
-                "replica ejected"
-            ),
-            Some(Change::Readmitted) => {
-                self.load.reset(self.shared.seed(), now);
-                tracing::info!(
-                    rpc.peer = &*self.shared.peer,
-                    endpoint = &*self.address,
-                    "replica readmitted"
-                );
-            }
-        }
-        self.shared.change();
     }
 
     /// Calls sent to it, and how many of them failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         (of(&self.calls), of(&self.failures))
+    }
+
+    /// How often its failures added up.
+    pub(super) fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
     }
 
     /// One word for the admin port.
@@ -290,5 +217,13 @@ impl Endpoint {
         self.last_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        if self.breaker.is_ejected() {
+            self.shared.meter.forgotten();
+        }
     }
 }
