@@ -5,18 +5,25 @@
 
 #[path = "proto/build/policy.rs"]
 mod policy;
+#[path = "proto/build/shape.rs"]
+mod shape;
 #[path = "proto/build/sources.rs"]
 mod sources;
 #[path = "proto/build/table.rs"]
 mod table;
 
 use anyhow::{Context, Result, bail};
+use prost::Message as _;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The file with the shape of all methods.
+const SHAPE: &str = "shape.binpb";
+
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=clients/mesh/src/contract/shape.rs");
     let root = Path::new("proto");
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
 
@@ -31,7 +38,11 @@ fn main() -> Result<()> {
             bail!("{} fault(s) in the policies of the contracts", faults.len());
         }
     };
-    fs::write(out.join("policies.rs"), table::render(&policies))?;
+    let shape = shape::read(&compiler.descriptor_pool());
+    let fingerprints = shape::fingerprints(&shape);
+    fs::write(out.join(SHAPE), shape.encode_to_vec())?;
+    let table = table::render(&policies, &fingerprints, SHAPE);
+    fs::write(out.join("policies.rs"), table)?;
     // protox's own encoder keeps the options of the methods; a detour through prost-types would drop them.
     fs::write(
         out.join("contracts.binpb"),

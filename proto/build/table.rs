@@ -1,22 +1,29 @@
 //! Writes the policy table as Rust.
 
 use crate::policy::{Hedging, OnUnavailable, Policy, Retry};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The source of `POLICIES`, one entry a method, sorted by path.
-pub fn render(policies: &[Policy]) -> String {
-    let entries: String = policies.iter().map(entry).collect();
+/// The source of `POLICIES`, one entry a method, sorted by path; `shape` names the file beside it that holds the
+/// shape of all methods.
+pub fn render(policies: &[Policy], fingerprints: &BTreeMap<String, u64>, shape: &str) -> String {
+    let fingerprint = |policy: &Policy| fingerprints.get(&policy.path).copied();
+    let entries: String = policies
+        .iter()
+        .map(|policy| entry(policy, fingerprint(policy).unwrap_or_default()))
+        .collect();
     format!(
         "/// What the contracts say about each method, sorted by path.\n\
          pub static POLICIES: ::cleave_mesh::policy::PolicyTable = {{\n\
          use ::cleave_mesh::policy::*;\n\
          use ::core::time::Duration;\n\
-         PolicyTable::new(&[\n{entries}])\n}};\n"
+         PolicyTable::new(&[\n{entries}])\n\
+         .with_shape(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{shape}\")))\n}};\n"
     )
 }
 
-fn entry(policy: &Policy) -> String {
+fn entry(policy: &Policy, fingerprint: u64) -> String {
     let mut text = String::from("MethodPolicy {\n");
     for (field, value) in [
         ("path", format!("{:?}", policy.path)),
@@ -32,6 +39,7 @@ fn entry(policy: &Policy) -> String {
         ("idempotency", idempotency(&policy.idempotency)),
         ("client_streaming", policy.client_streaming.to_string()),
         ("server_streaming", policy.server_streaming.to_string()),
+        ("fingerprint", format!("0x{fingerprint:016x}")),
     ] {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "    {field}: {value},");

@@ -55,6 +55,7 @@ impl Call {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
                 patient: self.is_patient(),
                 avoid: avoid.as_ref(),
+                method: self.index,
             };
             let tried = self.attempt(&mut replay, wish, sent).await;
             let (failure, attempt) = match tried {

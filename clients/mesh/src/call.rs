@@ -55,6 +55,8 @@ impl Route {
 pub(crate) struct Call {
     pub(crate) route: Arc<Route>,
     pub(crate) method: Option<&'static MethodPolicy>,
+    /// The method's place in the table of policies.
+    pub(crate) index: Option<usize>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) retries: Retries,
     pub(crate) meter: CallMeter,
@@ -67,7 +69,8 @@ pub(crate) async fn run(
     route: Arc<Route>,
     mut request: http::Request<Body>,
 ) -> Result<http::Response<Body>, Status> {
-    let method = route.policies.get(request.uri().path());
+    let index = route.policies.position(request.uri().path());
+    let method = index.and_then(|index| route.policies.at(index));
     let inbound = context::current();
     let chain = inbound.map(|call| call.chain).unwrap_or_default();
     let mut call = Call {
@@ -75,6 +78,7 @@ pub(crate) async fn run(
         retries: Retries::of(method, chain.is_repeated_above()),
         meter: route.metrics.call(method),
         method,
+        index,
         route,
         slot: None,
     };

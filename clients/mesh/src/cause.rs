@@ -45,6 +45,9 @@ pub enum Cause {
     /// It could have been tried again, but too many of the calls to the peer fail.
     #[error("too many calls to the peer fail for another attempt")]
     RetryBudgetEmpty,
+    /// Every replica serves a contract in which the method is another one.
+    #[error("the contracts of caller and peer do not agree on the method")]
+    ContractSkew,
     /// The call came back to a workload that it had passed through.
     #[error("the call runs in a circle")]
     CallLoop,
@@ -52,7 +55,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Refused,
         Self::NoEndpoint,
         Self::Unreachable,
@@ -66,6 +69,7 @@ impl Cause {
         Self::NotGrpc,
         Self::MessageTooLarge,
         Self::RetryBudgetEmpty,
+        Self::ContractSkew,
         Self::CallLoop,
     ];
 
@@ -86,6 +90,7 @@ impl Cause {
             Self::NotGrpc => "not_grpc",
             Self::MessageTooLarge => "message_too_large",
             Self::RetryBudgetEmpty => "retry_budget_empty",
+            Self::ContractSkew => "contract_skew",
             Self::CallLoop => "call_loop",
         }
     }

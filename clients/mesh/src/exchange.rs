@@ -71,7 +71,7 @@ impl Call {
     /// How long one replica may take while others could answer.
     fn share(&self, wish: Wish<'_>) -> Option<Duration> {
         let streaming = self.method.is_none_or(|method| method.server_streaming);
-        let shared = wish.repeatable && !streaming && self.route.peer.has_choice();
+        let shared = wish.repeatable && !streaming && self.route.peer.has_choice(self.index);
         let deadline = self.deadline.filter(|_| shared)?;
         Some(deadline.remaining() / SHARE)
     }
@@ -82,6 +82,7 @@ impl Call {
             repeatable: true,
             patient: false,
             avoid: Some(mark),
+            method: self.index,
         };
         // Last, because it takes something out of the budget.
         if !self.route.may_repeat() {

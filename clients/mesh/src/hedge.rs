@@ -82,6 +82,7 @@ impl Call {
                         repeatable: true,
                         patient: out.is_empty() && self.is_patient(),
                         avoid: avoid.as_ref(),
+                        method: self.index,
                     };
                     // A copy does not wait for room: meanwhile nobody would hear the answer to the first.
                     let ticket = if out.is_empty() {

@@ -13,6 +13,7 @@ mod call;
 mod cause;
 mod chain;
 pub mod context;
+pub mod contract;
 mod deadline;
 mod error;
 mod exchange;

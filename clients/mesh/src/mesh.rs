@@ -177,7 +177,7 @@ impl MeshBuilder {
             };
             let shared_name = Arc::from(name.as_str());
             let way = self.ways.to(&shared_name, &target)?;
-            let peer = Peer::new(&shared_name, target, &self.tuning, way);
+            let peer = Peer::new(&shared_name, target, self.policies, &self.tuning, way);
             let route = Route {
                 metrics: PeerMetrics::new(self.policies, &shared_name),
                 peer: Arc::new(peer),

@@ -31,6 +31,9 @@ pub struct MethodPolicy {
     pub client_streaming: bool,
     /// The response is a stream of messages.
     pub server_streaming: bool,
+    /// What its messages look like on the wire, in short: methods with the same fingerprint understand each
+    /// other. Zero when nothing is known of them.
+    pub fingerprint: u64,
 }
 
 /// Repeats after a failure, as gRPC's retry design (A6) defines them.
@@ -120,6 +123,7 @@ impl MethodPolicy {
             idempotency: Idempotency::Unknown,
             client_streaming: false,
             server_streaming: false,
+            fingerprint: 0,
         }
     }
 
@@ -140,6 +144,7 @@ impl MethodPolicy {
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyTable {
     methods: &'static [MethodPolicy],
+    shape: &'static [u8],
 }
 
 impl PolicyTable {
@@ -157,17 +162,55 @@ impl PolicyTable {
             );
             i += 1;
         }
-        Self { methods }
+        Self {
+            methods,
+            shape: &[],
+        }
+    }
+
+    /// The same with what the messages of all methods look like, as an encoded `cleave.mesh.v1.Shape`.
+    #[must_use]
+    pub const fn with_shape(self, shape: &'static [u8]) -> Self {
+        Self { shape, ..self }
+    }
+
+    /// What the messages of all methods look like; empty when that is not known.
+    #[must_use]
+    pub const fn shape(&self) -> &'static [u8] {
+        self.shape
     }
 
     /// The policy of the method at this path.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&'static MethodPolicy> {
-        let index = self
-            .methods
-            .binary_search_by(|policy| policy.path.cmp(path))
-            .ok()?;
+        self.at(self.position(path)?)
+    }
+
+    /// The policy of the method at this place.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<&'static MethodPolicy> {
         self.methods.get(index)
+    }
+
+    /// The place of the method at this path among all methods.
+    #[must_use]
+    pub fn position(&self, path: &str) -> Option<usize> {
+        let methods = self.methods;
+        methods
+            .binary_search_by(|policy| policy.path.cmp(path))
+            .ok()
+    }
+
+    /// The number of methods.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.methods.len()
+    }
+
+    /// Whether there are no methods.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.methods.is_empty()
     }
 
     /// All methods, in the order of their paths.

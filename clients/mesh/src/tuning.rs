@@ -23,6 +23,11 @@ pub struct Tuning {
     pub idle_after: Duration,
     /// Whether the health service of each replica is watched.
     pub watch_health: bool,
+    /// Whether each replica is asked for the contract that it serves, so that methods in which it would not be
+    /// understood are not called there.
+    pub compare_contracts: bool,
+    /// How long a new connection waits to be told the contract; without it, everything is called.
+    pub contract_timeout: Duration,
     /// A name is looked up again no sooner than this, however short its time to live.
     pub resolve_floor: Duration,
     /// A name is looked up again no later than this, however long its time to live.
@@ -47,6 +52,8 @@ impl Default for Tuning {
             max_connections: 10,
             idle_after: Duration::from_secs(300),
             watch_health: true,
+            compare_contracts: true,
+            contract_timeout: Duration::from_secs(1),
             resolve_floor: Duration::from_secs(1),
             resolve_ceiling: Duration::from_secs(30),
             decay: Duration::from_secs(10),

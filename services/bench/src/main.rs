@@ -6,6 +6,7 @@
 mod account;
 mod bare;
 mod billing;
+mod connection;
 mod cpu;
 mod load;
 mod memory;
@@ -40,6 +41,9 @@ async fn run(arguments: &setup::Arguments) -> Result<()> {
         }
         if arguments.wants(reservation::TITLE.name) {
             print.line(reservation::measure(&bench, engine).await?)?;
+        }
+        if arguments.wants(connection::TITLE.name) {
+            print.line(connection::measure(&bench, engine).await?)?;
         }
         if arguments.wants(rating::TITLE.name) {
             print.line(rating::measure(&bench, engine).await?)?;

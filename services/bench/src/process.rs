@@ -66,6 +66,11 @@ impl Process {
         load::connect(&self.url).await
     }
 
+    /// Where it serves.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// CPU time that it has used so far.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::admin::{Admin, Section};
 use crate::config::{Faults, HostSettings, Rejected, Validate as _};
+use crate::contract::ContractService;
 use crate::drain::Drain;
 use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
@@ -86,7 +87,8 @@ impl HostBuilder {
         self
     }
 
-    /// The policies of the contracts: deadlines and metrics go by them.
+    /// The policies of the contracts: deadlines and metrics go by them, and callers are told what their methods
+    /// look like.
     #[must_use]
     pub fn policies(mut self, policies: PolicyTable) -> Self {
         self.policies = policies;
@@ -287,12 +289,18 @@ impl HostBuilder {
         }
     }
 
-    /// The services, with health and reflection, behind everything that each call passes.
+    /// The services, with health, reflection and the contract, behind everything that each call passes.
     fn stack(&mut self, readiness: &Readiness) -> anyhow::Result<Stack> {
-        // Whatever reflection lists may be asked for its health, these three too.
+        // Whatever reflection lists may be asked for its health, these too.
         self.names
             .push(HealthServer::<HealthService>::NAME.to_owned());
         self.names.extend(reflection::NAMES.map(str::to_owned));
+        if !self.policies.shape().is_empty() {
+            self.names.push(ContractService::NAME.to_owned());
+        }
+        if let Some(contract) = ContractService::new(&self.names, self.policies) {
+            self.routes.add_service(contract);
+        }
         let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
         self.routes.add_service(HealthServer::new(health));
         reflection::add(&mut self.routes, &self.names, &self.descriptors)?;

@@ -8,6 +8,7 @@ mod admin;
 mod admission;
 pub mod command;
 pub mod config;
+mod contract;
 mod drain;
 mod health;
 mod host;

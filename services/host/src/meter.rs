@@ -4,6 +4,7 @@
 use crate::serve::Busy;
 use crate::tap::{End, Recorder, Tape};
 use cleave_mesh::context::CallContext;
+use cleave_mesh::contract::messages as contract;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::span::{OpenSpan, SpanKind};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use tonic::Code;
 
 /// Calls of these services are not worth a line at the usual level.
-const QUIET: [&str; 2] = ["/grpc.health.v1.", "/grpc.reflection."];
+const QUIET: [&str; 3] = ["/grpc.health.v1.", "/grpc.reflection.", contract::PREFIX];
 
 /// Tells the recorder what the metrics mean.
 pub(crate) fn describe() {

@@ -3,7 +3,7 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Counters and what they count.
-const COUNTERS: [(&str, &str); 9] = [
+const COUNTERS: [(&str, &str); 11] = [
     (
         "grpc.client.attempt.started",
         "Attempts begun by this client",
@@ -39,6 +39,14 @@ const COUNTERS: [(&str, &str); 9] = [
     (
         "cleave.client.call.failures",
         "Calls that failed, by what made them fail",
+    ),
+    (
+        "cleave.client.contract.checks",
+        "Connections opened, by how well the contracts of both sides agree",
+    ),
+    (
+        "cleave.client.contract.skews",
+        "Methods in which the contracts of both sides differ, for each connection opened",
     ),
 ];
 

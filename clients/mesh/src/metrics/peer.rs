@@ -1,6 +1,7 @@
 //! The connections to one peer and the choice among its replicas.
 
 use super::labels::{Ejection, Pick, Reason};
+use crate::contract::{ContractState, Level};
 use metrics::{Counter, Gauge, Label, counter, gauge};
 use std::sync::{Arc, OnceLock};
 
@@ -57,6 +58,18 @@ impl PeerMeter {
     pub(crate) fn connected(&self) {
         self.succeeded.increment(1);
         self.open.increment(1);
+    }
+
+    /// A connection leads to a replica with such a contract.
+    pub(crate) fn met(&self, contract: &ContractState) {
+        let level = contract.level.map_or("unknown", Level::name);
+        let labels = self.label_with("level", level);
+        counter!("cleave.client.contract.checks", labels).increment(1);
+        for skew in &contract.skews {
+            let mut labels = self.label_with("level", skew.level.name());
+            labels.push(Label::from_static_parts("grpc.method", skew.method));
+            counter!("cleave.client.contract.skews", labels).increment(1);
+        }
     }
 
     /// No connection could be made.

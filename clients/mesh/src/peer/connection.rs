@@ -2,6 +2,7 @@
 
 use super::connect::{Connect, Heard, Overheard, Phase};
 use super::dial_error::DialError;
+use crate::contract::{Judgement, Prospect};
 use crate::metrics::Reason;
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -18,6 +19,7 @@ const INITIAL_STREAMS: usize = 100;
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Body>,
+    judgement: Arc<Judgement>,
     taken: AtomicUsize,
     heard: Arc<Heard>,
     closing: AtomicBool,
@@ -26,30 +28,25 @@ pub(super) struct Connection {
     outdated: AtomicBool,
 }
 
+/// Tells when the peer has spoken.
+pub(super) struct Opening {
+    phases: watch::Receiver<Phase>,
+    heard: Arc<Heard>,
+}
+
 /// Tells when a connection takes no further calls.
 pub(super) struct Closing(watch::Receiver<Phase>);
 
 impl Connection {
-    /// Makes a connection; complete once the peer has spoken HTTP/2. Must run on the runtime that is to
+    /// Begins a connection; it is made once the peer has spoken HTTP/2. Must run on the runtime that is to
     /// drive the connection.
-    pub(super) async fn dial(
+    pub(super) async fn begin(
         address: &str,
         connect: &dyn Connect,
         tuning: &Tuning,
-    ) -> Result<(Self, Closing), DialError> {
-        let dialing = Self::open(address, connect, tuning);
-        tokio::time::timeout(tuning.connect_timeout, dialing)
-            .await
-            .unwrap_or(Err(DialError::Slow))
-    }
-
-    async fn open(
-        address: &str,
-        connect: &dyn Connect,
-        tuning: &Tuning,
-    ) -> Result<(Self, Closing), DialError> {
+    ) -> Result<(Self, Opening), DialError> {
         let io = connect.connect(address).await?;
-        let (phase, mut phases) = watch::channel(Phase::Opening);
+        let (phase, phases) = watch::channel(Phase::Opening);
         let heard = Arc::new(Heard::new(INITIAL_STREAMS));
         let io = Overheard::new(io, phase, Arc::clone(&heard));
         let (sender, connection) = Builder::new(TokioExecutor::new())
@@ -65,19 +62,40 @@ impl Connection {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        phases
-            .wait_for(|phase| *phase != Phase::Opening)
-            .await
-            .map_err(|_| heard.broken.get().cloned().unwrap_or(DialError::NotHttp2))?;
+        let opening = Opening {
+            phases,
+            heard: Arc::clone(&heard),
+        };
         let connection = Self {
             sender,
+            judgement: Arc::new(Judgement::unknown()),
             taken: AtomicUsize::new(0),
             heard,
             closing: AtomicBool::new(false),
             closed: Notify::new(),
             outdated: AtomicBool::new(false),
         };
-        Ok((connection, Closing(phases)))
+        Ok((connection, opening))
+    }
+
+    /// What requests are sent with, before anything else is.
+    pub(super) fn sender(&self) -> SendRequest<Body> {
+        self.sender.clone()
+    }
+
+    /// From now on only what this allows is sent.
+    pub(super) fn agree(&mut self, judgement: Arc<Judgement>) {
+        self.judgement = judgement;
+    }
+
+    /// Whether the method may be called on it.
+    pub(super) fn takes(&self, method: Option<usize>) -> bool {
+        self.judgement.prospect(method) != Prospect::Refused
+    }
+
+    /// What may be asked of the peer.
+    pub(super) fn judgement(&self) -> &Judgement {
+        &self.judgement
     }
 
     /// Whether calls may be sent on it.
@@ -134,6 +152,17 @@ impl Connection {
         Some(Stream {
             connection: Arc::clone(self),
         })
+    }
+}
+
+impl Opening {
+    /// Resolves once the connection is made.
+    pub(super) async fn heard(mut self) -> Result<Closing, DialError> {
+        let spoken = self.phases.wait_for(|phase| *phase != Phase::Opening);
+        let broken = |_| self.heard.broken.get().cloned();
+        let broken = |error| broken(error).unwrap_or(DialError::NotHttp2);
+        spoken.await.map(drop).map_err(broken)?;
+        Ok(Closing(self.phases))
     }
 }
 

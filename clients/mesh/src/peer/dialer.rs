@@ -5,6 +5,8 @@
 //! the calls on that one still run.
 
 use super::connection::{Closing, Connection};
+use super::contract;
+use super::dial_error::DialError;
 use super::endpoint::Endpoint;
 use super::health;
 use crate::metrics::Reason;
@@ -12,7 +14,7 @@ use futures::future::BoxFuture;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Waits are spread over this range around their length, in percent.
@@ -41,10 +43,9 @@ pub(super) async fn drive(endpoint: Arc<Endpoint>) {
 /// Makes one attempt to connect; when it fails, tells when other credentials may fare better.
 async fn dial(endpoint: &Arc<Endpoint>) -> Result<(), BoxFuture<'static, ()>> {
     let shared = &endpoint.shared;
-    let connect = &*shared.way.connect;
     // Asked before the connection is made, so that no change is missed.
-    let outdated = connect.outdated();
-    match Connection::dial(&endpoint.address, connect, &shared.tuning).await {
+    let outdated = shared.way.connect.outdated();
+    match open(endpoint).await {
         Ok((connection, closing)) => {
             let connection = Arc::new(connection);
             endpoint.connected(&connection);
@@ -62,6 +63,26 @@ async fn dial(endpoint: &Arc<Endpoint>) -> Result<(), BoxFuture<'static, ()>> {
             Err(outdated)
         }
     }
+}
+
+/// Opens a connection. The contract is asked for while the peer's first word is still under way; only that word is
+/// held to the time that connecting may take.
+async fn open(endpoint: &Endpoint) -> Result<(Connection, Closing), DialError> {
+    let shared = &endpoint.shared;
+    let end = Instant::now() + shared.tuning.connect_timeout;
+    let beginning = Connection::begin(&endpoint.address, &*shared.way.connect, &shared.tuning);
+    let (mut connection, opening) = timeout_at(end, beginning)
+        .await
+        .unwrap_or(Err(DialError::Slow))?;
+    let opening = async {
+        timeout_at(end, opening.heard())
+            .await
+            .unwrap_or(Err(DialError::Slow))
+    };
+    let meeting = async { Ok(contract::meet(endpoint, &connection).await) };
+    let (closing, judgement) = tokio::try_join!(opening, meeting)?;
+    connection.agree(judgement);
+    Ok((connection, closing))
 }
 
 /// Stays with a connection until it takes no further calls.

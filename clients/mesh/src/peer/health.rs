@@ -5,7 +5,7 @@
 
 use super::connection::Connection;
 use super::endpoint::Endpoint;
-use super::send::empty_call;
+use super::send::own_call;
 use bytes::{Buf, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -62,7 +62,7 @@ pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) 
 /// Opens the watch.
 async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Result<Incoming, Unwatched> {
     let stream = connection.take().ok_or(Unwatched::Silent)?;
-    let request = empty_call(endpoint, WATCH).map_err(|_| Unwatched::Absent)?;
+    let request = own_call(endpoint, WATCH, &()).map_err(|_| Unwatched::Absent)?;
     let sending = stream.sender().send_request(request);
     let response = tokio::time::timeout(FIRST_WORD, sending)
         .await

@@ -6,6 +6,7 @@
 mod breaker;
 mod connect;
 mod connection;
+mod contract;
 mod dial_error;
 mod dialer;
 mod discovery;
@@ -45,6 +46,7 @@ pub(crate) use way::{Way, Ways};
 use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::metrics::Pick;
+use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use breaker::Outcome;
 use dial_error::DialError;
@@ -66,9 +68,16 @@ pub(crate) struct Peer {
 impl Peer {
     /// Prepares for calls to the peer; no connection is made yet. Must run on the runtime that is to
     /// drive the connections.
-    pub(crate) fn new(name: &Arc<str>, target: Target, tuning: &Tuning, way: Way) -> Self {
+    pub(crate) fn new(
+        name: &Arc<str>,
+        target: Target,
+        policies: PolicyTable,
+        tuning: &Tuning,
+        way: Way,
+    ) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
+            policies,
             tuning.clone(),
             way,
             tokio::runtime::Handle::current(),
@@ -87,10 +96,10 @@ impl Peer {
         &self.members.shared.peer
     }
 
-    /// Whether there is more than one replica to turn to.
-    pub(crate) fn has_choice(&self) -> bool {
+    /// Whether there is more than one replica to turn to with this method.
+    pub(crate) fn has_choice(&self, method: Option<usize>) -> bool {
         let endpoints = self.members.endpoints.load();
-        let connected = endpoints.iter().filter(|one| one.is_connected());
+        let connected = endpoints.iter().filter(|one| one.takes(method));
         connected.take(2).count() > 1
     }
 
@@ -113,7 +122,7 @@ impl Peer {
             if let Some(ticket) = self.try_take(wish, deadline) {
                 return Ok(ticket);
             }
-            self.expect_one(wish.patient.then_some(since))?;
+            self.expect_one(wish.method, wish.patient.then_some(since))?;
             change.await;
         }
     }
@@ -125,7 +134,7 @@ impl Peer {
         // The streams of the chosen one may be gone before one is taken; then another is chosen.
         for _ in 0..endpoints.len() {
             let choice = pick::choose(&endpoints, wish, now)?;
-            if let Some(stream) = choice.endpoint.take(now) {
+            if let Some(stream) = choice.endpoint.take(wish.method, now) {
                 self.members.shared.meter.picked(choice.pick);
                 let endpoint = Arc::clone(choice.endpoint);
                 let probe = choice.pick == Pick::Probe;
@@ -138,8 +147,9 @@ impl Peer {
         None
     }
 
-    /// Fails when no replica is likely to come up soon; `since` is when a patient call began to wait.
-    fn expect_one(&self, since: Option<Instant>) -> Result<(), Status> {
+    /// Fails when no replica is likely to come up soon for this method; `since` is when a patient call began to
+    /// wait.
+    fn expect_one(&self, method: Option<usize>, since: Option<Instant>) -> Result<(), Status> {
         let endpoints = self.members.endpoints.load();
         if endpoints.is_empty() && self.members.is_known() {
             self.members.shared.doubted.notify_one();
@@ -148,24 +158,46 @@ impl Peer {
                 format!("peer {} has no replica", self.name()),
             ));
         }
-        let likely = |one: &Arc<endpoint::Endpoint>| one.is_connected() || one.is_hopeful();
+        let likely = |one: &Arc<endpoint::Endpoint>| match one.is_connected() {
+            true => one.takes(method),
+            false => one.is_hopeful(),
+        };
         if endpoints.is_empty() || endpoints.iter().any(likely) {
             return Ok(());
+        }
+        if endpoints.iter().all(|one| one.is_connected()) {
+            let why = self.refusal(method);
+            let why = why.unwrap_or_else(|| "the method is another one there".to_owned());
+            return Err(Cause::ContractSkew.status(
+                Code::FailedPrecondition,
+                format!("peer {}: {why}", self.name()),
+            ));
         }
         for endpoint in endpoints.iter() {
             endpoint.demanded.notify_one();
         }
         self.members.shared.doubted.notify_one();
-        if since.is_some_and(|since| endpoints.iter().any(|one| one.is_worth_a_try(since))) {
+        let mut away = endpoints.iter().filter(|one| !one.is_connected());
+        if since.is_some_and(|since| away.any(|one| one.is_worth_a_try(since))) {
             return Ok(());
         }
         let error = endpoints.iter().find_map(|one| one.last_error());
         let cause = error.as_ref().map_or(Cause::Unreachable, DialError::cause);
         let why = error.map_or_else(String::new, |error| format!(": {error}"));
+        let others = self.refusal(method);
+        let others = others.map_or_else(String::new, |refusal| format!("; {refusal}"));
         Err(cause.status(
             Code::Unavailable,
-            format!("peer {} cannot be reached{why}", self.name()),
+            format!("peer {} cannot be reached{why}{others}", self.name()),
         ))
+    }
+
+    /// Where and why the method cannot be called for its contract.
+    fn refusal(&self, method: Option<usize>) -> Option<String> {
+        let method = self.members.shared.contracts.policies().at(method?)?;
+        let endpoints = self.members.endpoints.load();
+        let why = endpoints.iter().find_map(|one| one.refusal(method))?;
+        Some(format!("{} cannot be called at {why}", method.name()))
     }
 
     /// What is known of each replica.

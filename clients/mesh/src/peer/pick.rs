@@ -6,6 +6,7 @@
 
 use super::endpoint::{Endpoint, Rank};
 use super::ticket::Mark;
+use crate::contract::Prospect;
 use crate::metrics::Pick;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) patient: bool,
     /// The replica that has just failed it.
     pub(crate) avoid: Option<&'a Mark>,
+    /// The method's place in the table of policies.
+    pub(crate) method: Option<usize>,
 }
 
 /// A choice.
@@ -38,19 +41,20 @@ pub(super) fn choose<'a>(
 ) -> Option<Choice<'a>> {
     let mut two = Two::default();
     for endpoint in endpoints {
-        if !endpoint.has_room() {
+        let Some(prospect) = endpoint.room_for(wish.method) else {
             continue;
-        }
+        };
         let avoided = wish.avoid.is_some_and(|mark| mark.is(endpoint));
-        if !avoided && endpoint.breaker.claim_probe(wish.repeatable, now) {
+        let absent = prospect == Prospect::Absent;
+        if !avoided && !absent && endpoint.breaker.claim_probe(wish.repeatable, now) {
             return Some(Choice {
                 endpoint,
                 pick: Pick::Probe,
             });
         }
-        two.offer(endpoint, (endpoint.rank(), avoided));
+        two.offer(endpoint, (absent, endpoint.rank(), avoided));
     }
-    let pick = match two.best?.0 {
+    let pick = match two.best?.1 {
         Rank::Good => Pick::Good,
         Rank::Unwilling => Pick::Unwilling,
         Rank::Ejected => Pick::Ejected,
@@ -59,17 +63,20 @@ pub(super) fn choose<'a>(
     Some(Choice { endpoint, pick })
 }
 
+/// Whether it may not have the method at all, what is known of it, and whether it has just failed the call.
+type Standing = (bool, Rank, bool);
+
 /// Two at random out of those that rank best.
 #[derive(Default)]
 struct Two<'a> {
-    best: Option<(Rank, bool)>,
+    best: Option<Standing>,
     seen: usize,
     first: Option<&'a Arc<Endpoint>>,
     second: Option<&'a Arc<Endpoint>>,
 }
 
 impl<'a> Two<'a> {
-    fn offer(&mut self, endpoint: &'a Arc<Endpoint>, rank: (Rank, bool)) {
+    fn offer(&mut self, endpoint: &'a Arc<Endpoint>, rank: Standing) {
         match self.best {
             Some(best) if rank > best => return,
             Some(best) if rank == best => {}

@@ -1,23 +1,42 @@
 //! The connections to one replica.
 
 use super::connection::{Connection, Stream};
+use crate::contract::Prospect;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+
+/// Whether a stream for a method can be had at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It can, and this may be expected of it.
+    For(Prospect),
+    /// Only for methods that the replica understands.
+    ForOthers,
+    /// For no method.
+    None,
+}
 
 /// The connections to one replica.
 #[derive(Debug, Default)]
 pub(super) struct Pool(ArcSwap<Vec<Arc<Connection>>>);
 
 impl Pool {
-    /// Whether a stream can be had at once.
-    pub(super) fn has_room(&self) -> bool {
-        self.0.load().iter().any(|one| one.has_room())
+    /// Whether a stream for the method can be had at once.
+    pub(super) fn room_for(&self, method: Option<usize>) -> Room {
+        let mut room = Room::None;
+        for connection in self.0.load().iter().filter(|one| one.has_room()) {
+            match connection.judgement().prospect(method) {
+                Prospect::Refused => room = Room::ForOthers,
+                prospect => return Room::For(prospect),
+            }
+        }
+        room
     }
 
-    /// Takes a stream on the connection that has the fewest.
-    pub(super) fn take(&self) -> Option<Stream> {
+    /// Takes a stream for the method on the connection that has the fewest.
+    pub(super) fn take(&self, method: Option<usize>) -> Option<Stream> {
         let connections = self.0.load();
-        let open = connections.iter().filter(|one| one.has_room());
+        let open = (connections.iter()).filter(|one| one.has_room() && one.takes(method));
         open.min_by_key(|one| one.taken())?.take()
     }
 
@@ -32,6 +51,17 @@ impl Pool {
     /// Whether one of them is open.
     pub(super) fn is_open(&self) -> bool {
         self.0.load().iter().any(|one| one.is_open())
+    }
+
+    /// Whether the method may be called on one of them.
+    pub(super) fn takes(&self, method: Option<usize>) -> bool {
+        let connections = self.0.load();
+        (connections.iter()).any(|one| one.is_open() && one.takes(method))
+    }
+
+    /// The one that was made last.
+    pub(super) fn newest(&self) -> Option<Arc<Connection>> {
+        self.0.load().last().cloned()
     }
 
     /// How many there are.

@@ -1,14 +1,16 @@
 //! Sends a request on the stream that a call has taken.
 
+use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::ticket::Ticket;
 use crate::cause::Cause;
 use crate::failure;
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri, Version};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
+use prost::Message;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -16,8 +18,10 @@ use tonic::{Code, Status};
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("cleave-mesh/", env!("CARGO_PKG_VERSION")));
 
-/// A message of no bytes.
-const EMPTY_MESSAGE: &[u8] = &[0; 5];
+/// A flag and a length of four bytes go before each message.
+const PREFIX: usize = 5;
+/// No answer to a question of the mesh's own is longer.
+const MAX_ANSWER: usize = 1 << 20;
 
 /// What became of a request.
 pub(crate) enum Sent {
@@ -84,17 +88,24 @@ fn absolute(scheme: Scheme, authority: &Authority, path: PathAndQuery) -> Result
         .build()
 }
 
-/// A call with an empty message, for the mesh's own use.
-pub(super) fn empty_call(
+/// A call with this message, for the mesh's own use.
+pub(super) fn own_call(
     endpoint: &Endpoint,
     path: &'static str,
+    message: &impl Message,
 ) -> Result<http::Request<Body>, http::Error> {
     let uri = absolute(
         endpoint.scheme(),
         &endpoint.authority,
         PathAndQuery::from_static(path),
     )?;
-    let mut request = http::Request::new(Body::new(Full::new(Bytes::from_static(EMPTY_MESSAGE))));
+    let length = message.encoded_len();
+    let mut bytes = BytesMut::with_capacity(PREFIX + length);
+    bytes.put_u8(0);
+    bytes.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    // There is room for it.
+    let _ = message.encode(&mut bytes);
+    let mut request = http::Request::new(Body::new(Full::new(bytes.freeze())));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_2;
@@ -104,4 +115,36 @@ pub(super) fn empty_call(
     let grpc = HeaderValue::from_static("application/grpc");
     headers.insert(http::header::CONTENT_TYPE, grpc);
     Ok(request)
+}
+
+/// A question of the mesh's own to the replica on a connection; `None` when there is no answer that makes sense.
+pub(super) async fn ask<A: Message + Default>(
+    endpoint: &Endpoint,
+    connection: &Connection,
+    path: &'static str,
+    question: &impl Message,
+) -> Option<A> {
+    let request = own_call(endpoint, path, question).ok()?;
+    let response = connection.sender().send_request(request).await.ok()?;
+    let told = failure::code_in(response.headers());
+    if told.is_some_and(|code| code != Code::Ok) || response.status() != http::StatusCode::OK {
+        return None;
+    }
+    let body = Limited::new(response.into_body(), MAX_ANSWER);
+    let body = body.collect().await.ok()?;
+    let code = body.trailers().and_then(failure::code_in).or(told);
+    if code != Some(Code::Ok) {
+        return None;
+    }
+    decode(&body.to_bytes())
+}
+
+/// The one message of a body, which is not compressed.
+fn decode<A: Message + Default>(bytes: &Bytes) -> Option<A> {
+    let (prefix, message) = bytes.split_at_checked(PREFIX)?;
+    let [0, length @ ..] = <[u8; PREFIX]>::try_from(prefix).ok()? else {
+        return None;
+    };
+    let length = usize::try_from(u32::from_be_bytes(length)).ok()?;
+    (message.len() == length).then(|| A::decode(message).ok())?
 }

@@ -1,8 +1,10 @@
 //! What all replicas of a peer share.
 
+use super::contract::Contracts;
 use super::load::SEED;
 use super::way::Way;
 use crate::metrics::PeerMeter;
+use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
     pub(super) way: Way,
+    /// The contracts that replicas serve.
+    pub(super) contracts: Contracts,
     pub(super) meter: PeerMeter,
     /// Drives the connections, whatever runtime the calls come from.
     pub(super) runtime: Handle,
@@ -44,12 +48,19 @@ impl fmt::Debug for Shared {
 pub(super) struct Waiting<'a>(&'a Shared);
 
 impl Shared {
-    pub(super) fn new(peer: Arc<str>, tuning: Tuning, way: Way, runtime: Handle) -> Self {
+    pub(super) fn new(
+        peer: Arc<str>,
+        policies: PolicyTable,
+        tuning: Tuning,
+        way: Way,
+        runtime: Handle,
+    ) -> Self {
         Self {
             meter: PeerMeter::new(Arc::clone(&peer), way.secure),
             peer,
             tuning,
             way,
+            contracts: Contracts::new(policies),
             runtime,
             epoch: Instant::now(),
             doubted: Notify::new(),

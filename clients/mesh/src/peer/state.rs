@@ -1,6 +1,7 @@
 //! What is known of a replica, for the admin port.
 
 use super::endpoint::Endpoint;
+use crate::contract::ContractState;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -25,6 +26,8 @@ pub struct ReplicaState {
     pub ejections: u64,
     /// Why the last attempt to connect failed, when one did.
     pub last_error: Option<String>,
+    /// How its contract looks from here; absent while there is no connection.
+    pub contract: Option<ContractState>,
 }
 
 impl ReplicaState {
@@ -41,6 +44,7 @@ impl ReplicaState {
             failures,
             ejections: endpoint.ejections(),
             last_error: endpoint.last_error().map(|error| error.to_string()),
+            contract: endpoint.contract(),
         }
     }
 }

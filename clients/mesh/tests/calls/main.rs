@@ -3,6 +3,7 @@
 mod cache;
 mod chain;
 mod choice;
+mod contract;
 mod deadline;
 mod failure;
 mod fleet;

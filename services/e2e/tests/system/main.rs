@@ -1,5 +1,6 @@
 //! Both services as processes: killed, restarted, one without the other, and fed rubbish.
 
+mod contract;
 mod kill;
 mod outage;
 mod rubbish;

@@ -39,6 +39,8 @@ pub struct TlsSettings {
     pub health: Access,
     /// Who may ask what the service serves.
     pub reflection: Access,
+    /// Who may ask whether their contract is the service's own.
+    pub contract: Access,
 }
 
 impl TlsSettings {

@@ -1,9 +1,11 @@
 //! Who may call what, once callers have identities: the contracts decide, and what they do not name is
-//! denied. Health and reflection belong to no contract and have rules of their own.
+//! denied. Health and reflection belong to no contract and have rules of their own, as has the service that
+//! tells the contract.
 
 use super::origin::Identity;
 use crate::config::{Access, TlsSettings};
 use crate::status::{Domain, Refusal};
+use cleave_mesh::contract::messages as contract;
 use cleave_mesh::policy::MethodPolicy;
 use tonic::Status;
 
@@ -18,6 +20,7 @@ const REFLECTION: &str = "/grpc.reflection.";
 pub(super) struct Authorization {
     health: Access,
     reflection: Access,
+    contract: Access,
 }
 
 impl Authorization {
@@ -25,6 +28,7 @@ impl Authorization {
         Self {
             health: settings.health,
             reflection: settings.reflection,
+            contract: settings.contract,
         }
     }
 
@@ -40,14 +44,11 @@ impl Authorization {
             Identity::Anonymous => None,
             Identity::Workload(name) => Some(&**name),
         };
-        let allowed = match (method, caller) {
-            (Some(method), Some(caller)) => method.callers.contains(&caller),
-            (Some(_), None) => false,
-            (None, caller) => match self.access(path) {
-                Access::Everyone => true,
-                Access::Identified => caller.is_some(),
-                Access::Nobody => false,
-            },
+        let allowed = match (self.access(path), method) {
+            (Some(Access::Everyone), _) => true,
+            (Some(Access::Identified), _) => caller.is_some(),
+            (None, Some(method)) => caller.is_some_and(|caller| method.callers.contains(&caller)),
+            (Some(Access::Nobody), _) | (None, None) => false,
         };
         if allowed {
             return Ok(());
@@ -55,14 +56,16 @@ impl Authorization {
         Err(refusal(caller, path).into_status())
     }
 
-    /// The rule for a method without a policy.
-    fn access(&self, path: &str) -> Access {
+    /// The rule for a method that has one of its own.
+    fn access(&self, path: &str) -> Option<Access> {
         if path.starts_with(HEALTH) {
-            self.health
+            Some(self.health)
         } else if path.starts_with(REFLECTION) {
-            self.reflection
+            Some(self.reflection)
+        } else if path.starts_with(contract::PREFIX) {
+            Some(self.contract)
         } else {
-            Access::Nobody
+            None
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::config::HostSettings;
 use crate::drain::Drain;
 use crate::meter::{CallMeter, Metrics};
 use crate::tap::Taps;
+use cleave_mesh::contract::messages as contract;
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::{Deadline, context};
 use futures::FutureExt as _;
@@ -162,8 +163,10 @@ impl Stack {
             .map_err(refuse)?;
         let asked = metadata::timeout(request.headers()).map_err(refuse)?;
         let deadline = self.timeout(method, asked).map(Deadline::after);
-        // What belongs to no contract, health above all, is answered under any load.
-        let permit = method.map(|method| self.shared.admission.admit(method));
+        // What belongs to no contract, health above all, is answered under any load, and so is the question for
+        // the contract itself.
+        let weighed = method.filter(|method| !method.path.starts_with(contract::PREFIX));
+        let permit = weighed.map(|method| self.shared.admission.admit(method));
         let permit = permit
             .transpose()
             .map_err(|refusal| refuse(refusal.into_status()))?;

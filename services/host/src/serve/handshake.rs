@@ -40,7 +40,8 @@ impl Handshake {
         let Some(credentials) = credentials else {
             return Ok(Self::default());
         };
-        let open = [settings.health, settings.reflection].contains(&Access::Everyone);
+        let open =
+            [settings.health, settings.reflection, settings.contract].contains(&Access::Everyone);
         let tls = Tls {
             credentials,
             anonymous: if open {

@@ -4,6 +4,7 @@ use crate::pki::{self, Authority, Files, anonymous, identified};
 use crate::rig::{host, reply, unary};
 use cleave_host::Running;
 use cleave_mesh::context;
+use cleave_mesh::contract::messages::{GET_CONTRACT, GetContractRequest, GetContractResponse};
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -22,6 +23,9 @@ static POLICIES: PolicyTable = PolicyTable::new(&[
     },
 ]);
 
+/// A shape of one method without a name: enough to have something to tell.
+const SHAPE: &[u8] = &[0x0a, 0x00];
+
 async fn start(files: &Files, changes: &[(&str, &str)]) -> Running {
     let own = files.settings();
     let own = own.iter().map(|(key, value)| (*key, value.as_str()));
@@ -30,7 +34,7 @@ async fn start(files: &Files, changes: &[(&str, &str)]) -> Running {
         let caller = context::current().and_then(|call| call.caller);
         reply(caller.as_deref().unwrap_or("nobody"))
     })
-    .policies(POLICIES)
+    .policies(POLICIES.with_shape(SHAPE))
     .start()
     .await
     .expect("started");
@@ -64,6 +68,17 @@ async fn health(channel: Channel) -> Result<(), Code> {
     answer.map(|_| ()).map_err(|status| status.code())
 }
 
+/// Asks for the contract that is served.
+async fn contract(channel: &Channel) -> Result<(), (Code, String)> {
+    let path = http::uri::PathAndQuery::from_static(GET_CONTRACT);
+    let codec = tonic_prost::ProstCodec::<GetContractRequest, GetContractResponse>::default();
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    grpc.ready().await.expect("ready");
+    let question = tonic::Request::new(GetContractRequest::default());
+    let answer = grpc.unary(question, path, codec).await;
+    answer.map(|_| ()).map_err(reason)
+}
+
 async fn reflection(channel: Channel) -> Result<(), Code> {
     use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
     let requests = tokio_stream::iter([]);
@@ -95,6 +110,7 @@ async fn every_method_answers_the_callers_of_its_contract_and_no_others() {
         assert_eq!(call(&channel, "One").await, one, "{caller}");
         assert_eq!(call(&channel, "Unknown").await, denied(), "{caller}");
         assert_eq!(health(channel.clone()).await, Ok(()), "{caller}");
+        assert_eq!(contract(&channel).await, Ok(()), "{caller}");
         assert_eq!(reflection(channel).await, Ok(()), "{caller}");
     }
 }
@@ -113,7 +129,31 @@ async fn who_shows_no_certificate_may_ask_for_health_alone() {
     assert_eq!(call(&channel, "Both").await, denied);
     assert_eq!(call(&channel, "Unknown").await, denied);
     assert_eq!(health(channel.clone()).await, Ok(()));
+    let denied = Err((Code::PermissionDenied, "NO_IDENTITY".to_owned()));
+    assert_eq!(contract(&channel).await, denied);
     assert_eq!(reflection(channel).await, Err(Code::PermissionDenied));
+}
+
+#[tokio::test]
+async fn who_may_ask_for_the_contract_is_a_setting() {
+    let authority = Authority::new();
+    let files = authority.files(pki::SERVER);
+    let credentials = authority.files("operations").credentials();
+    for (access, unknown, known) in [
+        ("everyone", true, true),
+        ("identified", false, true),
+        ("nobody", false, false),
+    ] {
+        let running = start(&files, &[("host.tls.contract", access)]).await;
+        for (config, allowed) in [
+            (anonymous(&credentials), unknown),
+            (identified(&credentials), known),
+        ] {
+            let channel = pki::connect(running.addr(), config).await;
+            let answer = contract(&channel.expect("connected")).await;
+            assert_eq!(answer.is_ok(), allowed, "{access}: {answer:?}");
+        }
+    }
 }
 
 #[tokio::test]

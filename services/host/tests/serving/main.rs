@@ -14,6 +14,8 @@ mod pki;
 mod reflection;
 mod rig;
 mod rotation;
+mod shop;
+mod skew;
 mod slow;
 mod tap;
 mod tasks;

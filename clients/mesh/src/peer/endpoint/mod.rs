@@ -6,8 +6,10 @@ use super::breaker::Breaker;
 use super::connection::Stream;
 use super::dial_error::DialError;
 use super::load::Load;
-use super::pool::Pool;
+use super::pool::{Pool, Room};
 use super::shared::Shared;
+use crate::contract::{ContractState, Prospect};
+use crate::policy::MethodPolicy;
 use http::uri::Scheme;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,19 +111,20 @@ impl Endpoint {
         }
     }
 
-    /// Whether a stream can be had at once. Asks for a connection when there is none, and for another one
-    /// when the streams of all are taken.
-    pub(super) fn has_room(&self) -> bool {
-        let room = self.connections.has_room();
-        if !room {
-            self.wanted.notify_one();
+    /// What may be expected of a call of the method when a stream for it can be had at once. Asks for a
+    /// connection when there is none, and for another one when the streams of all are taken.
+    pub(super) fn room_for(&self, method: Option<usize>) -> Option<Prospect> {
+        match self.connections.room_for(method) {
+            Room::For(prospect) => return Some(prospect),
+            Room::ForOthers => {}
+            Room::None => self.wanted.notify_one(),
         }
-        room
+        None
     }
 
-    /// Takes a stream on the connection that has the fewest.
-    pub(super) fn take(&self, now: Instant) -> Option<Stream> {
-        let stream = self.connections.take()?;
+    /// Takes a stream for the method on the connection that has the fewest.
+    pub(super) fn take(&self, method: Option<usize>, now: Instant) -> Option<Stream> {
+        let stream = self.connections.take(method)?;
         self.last_used
             .store(self.shared.millis(now), Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -157,6 +160,23 @@ impl Endpoint {
     /// Whether it has a connection.
     pub(super) fn is_connected(&self) -> bool {
         self.connections.is_open()
+    }
+
+    /// Whether it has a connection on which the method may be called.
+    pub(super) fn takes(&self, method: Option<usize>) -> bool {
+        self.connections.takes(method)
+    }
+
+    /// Where and why the method may not be called.
+    pub(super) fn refusal(&self, method: &MethodPolicy) -> Option<String> {
+        let why = self.connections.newest()?.judgement().refusal(method)?;
+        Some(format!("{}: {why}", self.address))
+    }
+
+    /// How the contract looks that it served last.
+    pub(super) fn contract(&self) -> Option<ContractState> {
+        let newest = self.connections.newest()?;
+        Some(newest.judgement().state().clone())
     }
 
     /// Why the last attempt to connect failed.
