@@ -251,7 +251,8 @@ impl HostBuilder {
             .push(HealthServer::<HealthService>::NAME.to_owned());
         self.names.extend(reflection::NAMES.map(str::to_owned));
         let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
-        self.routes.add_service(HealthServer::new(health));
+        self.routes
+            .add_service(crate::gzip!(HealthServer::new(health)));
         reflection::add(&mut self.routes, &self.names, &self.descriptors)?;
         let routes = std::mem::take(&mut self.routes).routes();
         Ok(Stack::new(

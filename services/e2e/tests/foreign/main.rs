@@ -4,6 +4,7 @@
 //! tests that need them say on stderr what is not covered, and pass; with it nothing may be missing.
 
 mod calls;
+mod gzip;
 mod health;
 mod reflection;
 mod retries;

@@ -191,6 +191,7 @@ impl Stack {
             unary,
         };
         let mut request = request.map(|body| RequestBody::new(body, limits, received));
+        metadata::answer_in_kind(request.headers_mut());
         request.extensions_mut().insert(TcpConnectInfo {
             local_addr: None,
             remote_addr: self.origin.remote,

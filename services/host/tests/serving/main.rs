@@ -2,6 +2,7 @@
 
 mod admin;
 mod admission;
+mod compression;
 mod connections;
 mod deadline;
 mod drain;
