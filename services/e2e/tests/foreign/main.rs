@@ -8,5 +8,6 @@ mod gzip;
 mod health;
 mod reflection;
 mod retries;
+mod servers;
 mod services;
 mod tools;

@@ -37,7 +37,13 @@ impl Tools {
 
     /// A Python client that takes orders.
     pub(crate) fn caller(&self) -> Result<Script> {
-        Script::start(&self.folder.join("bin/python"), "caller.py")
+        Script::start(&self.folder.join("bin/python"), "caller.py", &[])
+    }
+
+    /// A Python server with these options of its channel; its first answer tells the port.
+    pub(crate) fn server(&self, options: &Value) -> Result<Script> {
+        let options = options.to_string();
+        Script::start(&self.folder.join("bin/python"), "server.py", &[&options])
     }
 
     /// Runs grpcurl and answers what it printed: on stdout when it succeeded, else on stderr.
@@ -76,9 +82,10 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    fn start(python: &Path, script: &str) -> Result<Self> {
+    fn start(python: &Path, script: &str, arguments: &[&str]) -> Result<Self> {
         let mut child = Command::new(python)
             .arg(Path::new(SCRIPTS).join(script))
+            .args(arguments)
             .env("GRPC_VERBOSITY", "ERROR")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
