@@ -6,6 +6,7 @@
 mod calls;
 mod gzip;
 mod health;
+mod load;
 mod reflection;
 mod retries;
 mod servers;

@@ -13,8 +13,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 const TOOLS: &str = "CLEAVE_FOREIGN_TOOLS";
 /// Where this crate's scripts are.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign");
-/// How long a foreign program may take over one order.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a foreign program may take over one order, on a machine that is busy with others.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The foreign programs.
 pub(crate) struct Tools {
@@ -44,6 +44,16 @@ impl Tools {
     pub(crate) fn server(&self, options: &Value) -> Result<Script> {
         let options = options.to_string();
         Script::start(&self.folder.join("bin/python"), "server.py", &[&options])
+    }
+
+    /// A Python client that holds many streams.
+    pub(crate) fn streams(&self, arguments: &[&str]) -> Result<Script> {
+        Script::start(&self.folder.join("bin/python"), "streams.py", arguments)
+    }
+
+    /// Where h2load is: Debian's package puts it on the path.
+    pub(crate) fn h2load(&self) -> &'static Path {
+        Path::new("h2load")
     }
 
     /// Runs grpcurl and answers what it printed: on stdout when it succeeded, else on stderr.
