@@ -1,4 +1,4 @@
-//! CPU time of other processes, from `/proc`: the figure that a busy machine disturbs least.
+//! CPU time of processes, from `/proc`: the figure that a busy machine disturbs least.
 
 use std::time::Duration;
 
@@ -19,6 +19,20 @@ pub(crate) fn used_by(pid: u32) -> Result<Duration> {
     ticks(&stat)
         .map(duration)
         .with_context(|| format!("process {pid} has an odd stat line"))
+}
+
+/// The same of this process, to the nanosecond, of the threads that it has now.
+///
+/// # Errors
+/// When there is no `/proc`.
+pub(crate) fn used_here() -> Result<Duration> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir("/proc/self/task").context("listing threads")? {
+        let stat = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let running = stat.split_whitespace().next();
+        nanos += running.context("an odd schedstat line")?.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanos))
 }
 
 /// The fields after the command's name, which stands in parentheses and may hold anything.

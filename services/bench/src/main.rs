@@ -10,6 +10,7 @@ mod connection;
 mod cpu;
 mod load;
 mod memory;
+mod mesh;
 mod process;
 mod rating;
 mod report;
@@ -19,21 +20,41 @@ mod setup;
 use anyhow::Result;
 use clap::Parser;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
+// As in the services.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<()> {
     let arguments = setup::Arguments::parse();
-    match arguments.role {
+    match &arguments.role {
         Some(setup::Role::AnswerFromMemory { addr, accounts }) => {
-            memory::serve(addr, accounts).await
+            alone(memory::serve(*addr, accounts.clone()))
         }
-        None => run(&arguments).await,
+        Some(setup::Role::Call {
+            kind,
+            in_flight,
+            threads,
+            addresses,
+        }) => mesh::call(*kind, *in_flight, *threads, addresses),
+        None => alone(run(&arguments)),
     }
 }
 
+/// Runs on one thread.
+fn alone(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(work)
+}
+
 async fn run(arguments: &setup::Arguments) -> Result<()> {
+    if arguments.wants_only(mesh::NAME) {
+        // No service takes part, and no database.
+        return mesh::measure(&setup::Turns::of(arguments)?, arguments.json).await;
+    }
     let Some(bench) = setup::Bench::prepare(arguments).await? else {
         return Ok(());
     };
+    mesh::measure(&bench.turns, arguments.json).await?;
     let mut print = report::Printer::new(arguments.json);
     for engine in setup::ENGINES {
         if arguments.wants(account::TITLE.name) {

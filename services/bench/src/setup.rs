@@ -10,6 +10,8 @@ use clap::{Parser, Subcommand};
 use cleave_storage::Engine;
 use tempfile::TempDir;
 
+use crate::mesh::Kind;
+
 /// The engines that are measured.
 pub(crate) const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 /// Names the scratch server on which databases are made; the same name as the tests use.
@@ -46,26 +48,75 @@ pub(crate) enum Role {
         /// The parties whose accounts it knows.
         accounts: Vec<String>,
     },
+    /// Call servers when told to, on stdin.
+    #[command(hide = true)]
+    Call {
+        /// What to call with.
+        kind: Kind,
+        /// How many calls are under way at any moment.
+        in_flight: usize,
+        /// How many threads make them.
+        threads: usize,
+        /// The servers.
+        addresses: Vec<String>,
+    },
 }
 
 /// Everything that the measures share.
 pub(crate) struct Bench {
     /// The service under test.
     pub(crate) billing: PathBuf,
-    /// How often the system and its limit take turns.
+    /// How many delivery rows a turn rates.
+    pub(crate) rows: usize,
+    /// How the system and its limit take turns.
+    pub(crate) turns: Turns,
+}
+
+/// How what is compared takes turns.
+pub(crate) struct Turns {
+    /// How often.
     pub(crate) rounds: usize,
     /// How long one turn takes.
     pub(crate) span: Duration,
-    /// How many delivery rows a turn rates.
-    pub(crate) rows: usize,
     /// Configuration files and logs of the processes.
     pub(crate) folder: TempDir,
+}
+
+impl Turns {
+    /// Short ones, or those that measure.
+    ///
+    /// # Errors
+    /// When there is no room for files.
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self> {
+        let (rounds, span) = match arguments.quick {
+            true => (1, Duration::from_millis(300)),
+            false => (5, Duration::from_secs(3)),
+        };
+        Ok(Self {
+            rounds,
+            span,
+            folder: TempDir::with_prefix("cleave-bench-")?,
+        })
+    }
+}
+
+impl std::ops::Deref for Bench {
+    type Target = Turns;
+
+    fn deref(&self) -> &Turns {
+        &self.turns
+    }
 }
 
 impl Arguments {
     /// Whether the measure of this name was asked for.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only == name)
+    }
+
+    /// Whether no other measure was asked for.
+    pub(crate) fn wants_only(&self, name: &str) -> bool {
+        self.only.as_ref().is_some_and(|only| only == name)
     }
 }
 
@@ -85,17 +136,10 @@ impl Bench {
             Some(binary) => binary.clone(),
             None => build_billing(&root)?,
         };
-        let (rounds, span, rows) = match arguments.quick {
-            true => (1, Duration::from_millis(300), 2000),
-            false => (5, Duration::from_secs(3), 50_000),
-        };
-        let folder = TempDir::with_prefix("cleave-bench-")?;
         Ok(Some(Self {
             billing,
-            rounds,
-            span,
-            rows,
-            folder,
+            rows: if arguments.quick { 2000 } else { 50_000 },
+            turns: Turns::of(arguments)?,
         }))
     }
 }

@@ -14,7 +14,7 @@ use cleave_contracts::billing::v1::reservation_service_server::ReservationServic
 use cleave_contracts::billing::v1::spend_service_server::SpendServiceServer;
 use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
-use cleave_host::{Drain, Host, Running};
+use cleave_host::{Drain, Host, Running, gzip};
 use cleave_kernel::{SharedClock, SystemClock};
 use cleave_mesh::Mesh;
 use cleave_mesh::tls::Credentials;
@@ -113,19 +113,18 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         .policies(cleave_contracts::POLICIES)
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain)
-        .service(AccountServiceServer::new(rpc::account::Accounts::new(
-            app.clone(),
-            watching,
+        .service(gzip!(AccountServiceServer::new(
+            rpc::account::Accounts::new(app.clone(), watching,)
         )))
-        .service(LedgerServiceServer::new(rpc::ledger::Ledger::new(
+        .service(gzip!(LedgerServiceServer::new(rpc::ledger::Ledger::new(
             app.clone(),
-        )))
-        .service(ReservationServiceServer::new(
+        ))))
+        .service(gzip!(ReservationServiceServer::new(
             rpc::reservation::Reservations::new(app.clone()),
-        ))
-        .service(SpendServiceServer::new(rpc::spend::Spends::new(
-            app.clone(),
         )))
+        .service(gzip!(SpendServiceServer::new(rpc::spend::Spends::new(
+            app.clone(),
+        ))))
         .task(tasks::expiry::task(
             app.clone(),
             settings.ledger.expiry_period,

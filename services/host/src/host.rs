@@ -302,7 +302,8 @@ impl HostBuilder {
             self.routes.add_service(contract);
         }
         let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
-        self.routes.add_service(HealthServer::new(health));
+        self.routes
+            .add_service(crate::gzip!(HealthServer::new(health)));
         reflection::add(&mut self.routes, &self.names, &self.descriptors)?;
         let routes = std::mem::take(&mut self.routes).routes();
         Ok(Stack::new(

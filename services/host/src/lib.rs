@@ -23,6 +23,19 @@ mod tap;
 mod task;
 pub mod telemetry;
 
+/// A generated server that reads compressed requests, and compresses its answers for those who ask for it.
+#[macro_export]
+macro_rules! gzip {
+    ($server:expr) => {
+        $server
+            .accept_compressed($crate::Gzip::Gzip)
+            .send_compressed($crate::Gzip::Gzip)
+    };
+}
+
+#[doc(hidden)]
+pub use tonic::codec::CompressionEncoding as Gzip;
+
 pub use drain::{Drain, asked_by_system};
 pub use host::{Host, HostBuilder};
 pub use peers::mesh;

@@ -34,7 +34,7 @@ pub(crate) fn add(
         names.fold(builder, |builder, name| builder.with_service_name(name))
     };
     routes
-        .add_service(builder().build_v1()?)
-        .add_service(builder().build_v1alpha()?);
+        .add_service(crate::gzip!(builder().build_v1()?))
+        .add_service(crate::gzip!(builder().build_v1alpha()?));
     Ok(())
 }

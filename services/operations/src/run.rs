@@ -16,7 +16,7 @@ use cleave_contracts::operations::v1::publisher_service_server::PublisherService
 use cleave_contracts::operations::v1::rev_share_service_server::RevShareServiceServer;
 use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
-use cleave_host::{Drain, Host, HostBuilder, Running};
+use cleave_host::{Drain, Host, HostBuilder, Running, gzip};
 use cleave_kernel::{SharedClock, SystemClock};
 use cleave_mesh::tls::Credentials;
 use cleave_storage::{Database, Inspection, migrate as migrations};
@@ -116,9 +116,9 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
         .descriptors(cleave_contracts::FILE_DESCRIPTOR_SET)
         .drain(drain);
     let intake = DeliveryIntake::spawn(app.clone());
-    let host = with_services(host, &app, &watching).service(DeliveryServiceServer::new(
+    let host = with_services(host, &app, &watching).service(gzip!(DeliveryServiceServer::new(
         Delivery::new(app.clone(), intake.clone(), watching),
-    ));
+    )));
     let host = with_tasks(host, &app, &settings, credentials.as_ref())?;
     let probed = database.clone();
     host.readiness("database", move || {
@@ -135,17 +135,27 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
 
 /// Serves the contract.
 fn with_services(host: HostBuilder, app: &App, watching: &Watching) -> HostBuilder {
-    host.service(AdvertiserServiceServer::new(Advertisers::new(app.clone())))
-        .service(PublisherServiceServer::new(Publishers::new(app.clone())))
-        .service(GameServiceServer::new(Games::new(app.clone())))
-        .service(AdUnitServiceServer::new(AdUnits::new(app.clone())))
-        .service(RevShareServiceServer::new(RevShares::new(app.clone())))
-        .service(CampaignServiceServer::new(Campaigns::new(app.clone())))
-        .service(LineItemServiceServer::new(LineItems::new(app.clone())))
-        .service(CatalogServiceServer::new(Catalog::new(
-            app.clone(),
-            watching.clone(),
-        )))
+    host.service(gzip!(AdvertiserServiceServer::new(Advertisers::new(
+        app.clone()
+    ))))
+    .service(gzip!(PublisherServiceServer::new(Publishers::new(
+        app.clone()
+    ))))
+    .service(gzip!(GameServiceServer::new(Games::new(app.clone()))))
+    .service(gzip!(AdUnitServiceServer::new(AdUnits::new(app.clone()))))
+    .service(gzip!(RevShareServiceServer::new(RevShares::new(
+        app.clone()
+    ))))
+    .service(gzip!(CampaignServiceServer::new(Campaigns::new(
+        app.clone()
+    ))))
+    .service(gzip!(LineItemServiceServer::new(LineItems::new(
+        app.clone()
+    ))))
+    .service(gzip!(CatalogServiceServer::new(Catalog::new(
+        app.clone(),
+        watching.clone(),
+    ))))
 }
 
 /// Does what nobody asks for. Billing is called from here only; without an address of it nothing is.

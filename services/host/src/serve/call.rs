@@ -205,6 +205,7 @@ impl Stack {
         };
         let mut request =
             request.map(|body| RequestBody::new(body, limits, received, meter.tape()));
+        metadata::answer_in_kind(request.headers_mut());
         request.extensions_mut().insert(TcpConnectInfo {
             local_addr: None,
             remote_addr: self.origin.remote,

@@ -11,6 +11,12 @@ use tonic::Status;
 
 /// What HTTP/2 adds to each header when it counts the size of a list.
 const ENTRY_OVERHEAD: usize = 32;
+/// How the messages of a request are compressed.
+const ENCODING: &str = "grpc-encoding";
+/// How the messages of the answer may be.
+const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+/// Not at all.
+const IDENTITY: &str = "identity";
 /// Longer names of callers are not believed.
 const MAX_CALLER: usize = 64;
 
@@ -31,6 +37,17 @@ pub(super) fn check(headers: &HeaderMap, limit: u32) -> Result<(), Status> {
         }
     }
     Ok(())
+}
+
+/// Keeps answers as they are for a caller who does not compress its own message: many clients say that they
+/// read compressed answers, whether that is worth its price or not.
+pub(super) fn answer_in_kind(headers: &mut HeaderMap) {
+    let compresses = headers
+        .get(ENCODING)
+        .is_some_and(|encoding| encoding != IDENTITY);
+    if !compresses {
+        headers.remove(ACCEPT_ENCODING);
+    }
 }
 
 /// How long the caller says that it will wait.

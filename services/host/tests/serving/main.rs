@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 mod channel;
+mod compression;
 mod connections;
 mod deadline;
 mod drain;
