@@ -13,12 +13,16 @@ use cleave_mesh::metrics::BUCKETS;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
+use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// The variable that goes before the configured level.
 const LEVEL_VARIABLE: &str = "RUST_LOG";
+
+/// How often records are folded into the buckets.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// The filter of the process's log.
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
@@ -90,6 +94,7 @@ pub(crate) fn metrics() -> &'static PrometheusHandle {
     RECORDER.get_or_init(|| {
         let recorder = buckets(PrometheusBuilder::new()).build_recorder();
         let handle = recorder.handle();
+        keep_up(handle.clone());
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another recorder of metrics is installed; /metrics will be empty");
         }
@@ -97,6 +102,21 @@ pub(crate) fn metrics() -> &'static PrometheusHandle {
         crate::meter::describe();
         handle
     })
+}
+
+/// Folds what was recorded into the buckets, from time to time for as long as the process lives: until then each
+/// call takes memory of its own, and nobody need ever ask for the metrics.
+fn keep_up(handle: PrometheusHandle) {
+    let keeping = move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            handle.run_upkeep();
+        }
+    };
+    let thread = std::thread::Builder::new().name("metrics".to_owned());
+    if let Err(error) = thread.spawn(keeping) {
+        tracing::warn!(%error, "metrics will grow until they are asked for");
+    }
 }
 
 /// The buckets of gRPC's metrics design; a builder that refuses them is used as it is.
