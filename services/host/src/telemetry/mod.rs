@@ -106,6 +106,10 @@ pub(crate) fn metrics() -> &'static PrometheusHandle {
 
 /// Folds what was recorded into the buckets, from time to time for as long as the process lives: until then each
 /// call takes memory of its own, and nobody need ever ask for the metrics.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own, which blocks no runtime"
+)]
 fn keep_up(handle: PrometheusHandle) {
     let keeping = move || {
         loop {
