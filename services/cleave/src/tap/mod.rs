@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::Value;
 
-use crate::output::OutputArgs;
+use crate::cli::OutputArgs;
 
 /// What to watch.
 #[derive(Debug, Args)]

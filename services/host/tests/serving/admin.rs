@@ -126,7 +126,10 @@ async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and
     let (_, text) = page(running.admin_addr(), "/metrics").await;
 
     let ended = "grpc_method=\"test.Script/Short\",grpc_status=\"DATA_LOSS\"";
-    assert!(text.contains("# TYPE grpc_server_call_started counter"), "{text}");
+    assert!(
+        text.contains("# TYPE grpc_server_call_started counter"),
+        "{text}"
+    );
     assert!(text.contains("grpc_server_call_started{grpc_method=\"test.Script/Short\"} "));
     for (name, buckets) in [
         ("grpc_server_call_duration", LATENCIES),
@@ -141,6 +144,9 @@ async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and
             .collect();
         let expected: Vec<&str> = buckets.split_whitespace().collect();
         assert_eq!(found, expected, "{name}");
-        assert!(text.contains(&format!("{name}_count{{{ended}}} 1")), "{name}");
+        assert!(
+            text.contains(&format!("{name}_count{{{ended}}} 1")),
+            "{name}"
+        );
     }
 }
