@@ -11,6 +11,7 @@ mod conformance;
 mod engines;
 mod faults;
 mod game;
+mod give_up;
 mod line_item;
 mod make;
 mod publisher;
