@@ -13,11 +13,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Calls per second, of the mesh and of the control each.
-const RATE: u64 = 60;
+const RATE: u64 = 30;
 /// How long it may take to turn away from a bad replica.
 const TURN: Duration = Duration::from_secs(2);
 /// Calls over which the share of a replica is counted.
-const SAMPLE: u64 = 200;
+const SAMPLE: u64 = 120;
 /// The replica that goes wrong.
 const BAD: usize = 1;
 
@@ -125,7 +125,7 @@ impl Rig {
     async fn readmitted(&self) -> Duration {
         let (start, before) = (Instant::now(), self.sent()[BAD]);
         until::holds("the replica is called again", || async {
-            self.sent()[BAD] > before + 50
+            self.sent()[BAD] > before + 20
         })
         .await;
         start.elapsed()

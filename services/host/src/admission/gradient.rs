@@ -19,9 +19,6 @@ const PROBE_CALLS: u32 = 50;
 const PROBE_PART: u32 = 4;
 /// Latency may grow by this part over the least before the limit shrinks, in percent.
 const BUFFER_PERCENT: u64 = 25;
-/// Calls that take so much longer than they should wait for each other even when they are few beside the limit:
-/// what should be of what is, in thousandths.
-const JAMMED: u64 = 250;
 /// The limit changes by no more than this factor at a time, in thousandths.
 const GRADIENT: RangeInclusive<u64> = 500..=2_000;
 
@@ -122,12 +119,12 @@ impl Gradient {
         let target = without_company * u128::from(100 + BUFFER_PERCENT) / 100;
         let target = target.max(self.tolerated.as_micros());
         let gradient = target * 1_000 / window.p90.as_micros().max(1);
-        let gradient = u64::try_from(gradient).unwrap_or(u64::MAX);
-        let jammed = gradient < JAMMED && window.peak > *self.bounds.start();
-        if gradient < 1_000 && quiet && !jammed {
+        let gradient = u64::try_from(gradient)
+            .unwrap_or(u64::MAX)
+            .clamp(*GRADIENT.start(), *GRADIENT.end());
+        if gradient < 1_000 && quiet {
             return;
         }
-        let gradient = gradient.clamp(*GRADIENT.start(), *GRADIENT.end());
         let next = u64::from(self.limit) * gradient / 1_000 + u64::from(self.limit.isqrt());
         self.limit = u32::try_from(next)
             .unwrap_or(u32::MAX)
@@ -220,24 +217,6 @@ mod tests {
             gradient.observe(&window(900), Duration::from_secs(2)),
             1_000
         );
-    }
-
-    #[test]
-    fn calls_that_wait_for_each_other_shrink_a_limit_that_they_do_not_come_near() {
-        let mut gradient = Gradient::new(16..=1_000, Duration::from_millis(100));
-        let window = |millis, peak| Window {
-            calls: 20,
-            p90: Duration::from_millis(millis),
-            peak,
-        };
-        gradient.observe(&window(20, 5), Duration::from_millis(100));
-
-        // A queue of a second's work, at the end of which callers give up.
-        let limits: Vec<_> = (2..=10)
-            .map(|tick| gradient.observe(&window(1_000, 150), Duration::from_millis(100) * tick))
-            .collect();
-
-        assert!(limits.last() < Some(&150), "{limits:?}");
     }
 
     #[test]
