@@ -176,6 +176,19 @@ impl Call {
     }
 }
 
+/// Whether a failure speaks against the replica rather than the request.
+const fn is_breakdown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Internal
+            | Code::DataLoss
+            | Code::Unknown
+    )
+}
+
 /// The failure is final.
 pub(crate) fn give_up(
     failure: Failure,
@@ -189,7 +202,9 @@ pub(crate) fn give_up(
         });
     };
     let (code, pushback) = (failure.code, failure.pushback);
-    let resort = attempt.is_last_resort().then_some(Cause::Ejected);
+    // What a replica knows for certain is its answer, whatever its state.
+    let resort = attempt.is_last_resort() && is_breakdown(code);
+    let resort = resort.then_some(Cause::Ejected);
     let status = match (cause.or(resort), failure.answer) {
         (None, Ok(response)) => return Ok((response, attempt)),
         (None, Err(status)) => status,
