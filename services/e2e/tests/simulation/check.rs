@@ -55,13 +55,13 @@ pub(crate) fn unrest(stage: &Stage<'_>) -> Option<String> {
     if !world.plan.is_done() {
         return Some("the plan is not done".to_owned());
     }
-    let acknowledged = lock(&world.acknowledged).clone();
-    let acknowledged: BTreeMap<_, _> = acknowledged
+    let served = lock(&world.served).clone();
+    let served: BTreeMap<_, _> = served
         .into_iter()
         .map(|(index, total)| (key(index), total))
         .collect();
     let taken = world.ledger.tables().taken.clone();
-    if taken != acknowledged || world.delivery.totals() != acknowledged {
+    if taken != served || world.delivery.totals() != served {
         return Some("delivery is under way".to_owned());
     }
     let now = stage.sim.elapsed();

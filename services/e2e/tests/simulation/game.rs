@@ -33,8 +33,8 @@ pub(crate) fn key(index: usize) -> DeliveryKey {
 pub(crate) async fn run(world: Arc<World>, until: Duration) -> turmoil::Result {
     let mesh = world.mesh("cleave", cleave_contracts::POLICIES);
     let client = OperationsClient::new(mesh.to(operations_client::PEER)?);
-    // What it had served before a crash is on its disk; what it had not had acknowledged is reported again.
-    let mut totals = lock(&world.acknowledged).clone();
+    // What it had served before a crash is on its disk, and is reported again.
+    let mut totals = lock(&world.served).clone();
     loop {
         let over = world.journal.now() > until;
         if !over {
@@ -43,6 +43,7 @@ pub(crate) async fn run(world: Arc<World>, until: Duration) -> turmoil::Result {
                 *total = (total.0 + 1, total.1 + fastrand::i64(1..100));
             }
         }
+        lock(&world.served).clone_from(&totals);
         let rows: Vec<_> = totals
             .iter()
             .map(|(index, total)| row(*index, *total))
@@ -59,9 +60,6 @@ pub(crate) async fn run(world: Arc<World>, until: Duration) -> turmoil::Result {
         world
             .journal
             .note("game", format_args!("reported {totals:?}: {acknowledged}"));
-        if acknowledged {
-            lock(&world.acknowledged).clone_from(&totals);
-        }
         tokio::time::sleep(if over && acknowledged { HOUR } else { PAUSE }).await;
     }
 }

@@ -126,7 +126,7 @@ fn world(cast: &Cast, options: Options) -> Arc<World> {
             .collect(),
         seen: std::sync::Mutex::default(),
         heard: std::sync::Mutex::default(),
-        acknowledged: std::sync::Mutex::default(),
+        served: std::sync::Mutex::default(),
         network: Network::new(Arc::clone(&journal)),
         journal,
     })

@@ -62,8 +62,8 @@ pub(crate) struct World {
     pub(crate) deaths: BTreeMap<&'static str, Notify>,
     pub(crate) seen: Mutex<BTreeMap<&'static str, Seen>>,
     pub(crate) heard: Mutex<BTreeMap<&'static str, Heard>>,
-    /// What the source of delivery has had acknowledged.
-    pub(crate) acknowledged: Mutex<BTreeMap<usize, (i64, i64)>>,
+    /// What the source of delivery has served, on its disk.
+    pub(crate) served: Mutex<BTreeMap<usize, (i64, i64)>>,
 }
 
 /// The guarded value; every value here is whole between two statements.
