@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
 };
 use sea_orm_migration::async_trait;
 
-use crate::lane::Reader;
+use crate::lane::{Lane, Reader};
 use crate::retry::Tries;
 use crate::{Database, Engine, Retryable, StorageError};
 
@@ -117,7 +116,7 @@ impl Database {
     {
         let lease = self.readers().lease().await?;
         let seen = async {
-            let (txn, handle) = begin(lease.lane().connection(), options).await?;
+            let (txn, handle) = begin(lease.lane(), options).await?;
             let value = body(handle).await?;
             txn.rollback().await?;
             Ok(value)
@@ -141,14 +140,14 @@ impl Database {
                 .then_some(SqliteTransactionMode::Immediate),
         };
         let lease = self.writers().lease().await.map_err(Failure::sure)?;
-        let done = run(lease.lane().connection(), options, body).await;
+        let done = run(lease.lane(), options, body).await;
         lease.finish();
         done
     }
 }
 
 async fn run<T, E, F, Fut>(
-    connection: &DatabaseConnection,
+    lane: &Lane,
     options: TransactionOptions,
     body: &F,
 ) -> Result<T, Failure<E>>
@@ -157,7 +156,7 @@ where
     Fut: Future<Output = Result<T, E>>,
     E: From<StorageError> + Retryable,
 {
-    let (txn, handle) = begin(connection, options).await.map_err(Failure::sure)?;
+    let (txn, handle) = begin(lane, options).await.map_err(Failure::sure)?;
     match body(handle).await {
         Ok(value) => match txn.commit().await {
             Ok(()) => Ok(value),
@@ -207,10 +206,10 @@ impl<E: From<StorageError>> Failure<E> {
 }
 
 async fn begin(
-    connection: &DatabaseConnection,
+    lane: &Lane,
     options: TransactionOptions,
 ) -> Result<(Begun, Transaction), StorageError> {
-    let txn = Arc::new(connection.begin_with_options(options).await?);
+    let txn = Arc::new(lane.begin(options).await?);
     Ok((Begun(Arc::clone(&txn)), Transaction(txn)))
 }
 

@@ -60,9 +60,10 @@ impl Cutter {
             let quiet = Held::acquire(&lane.connection);
             match tokio::time::timeout(round, quiet).await {
                 Ok(held) => {
+                    let in_doubt = lane.session.is_in_doubt();
                     lane.session.mend();
                     if let Ok(held) = held {
-                        on!(held, connection => check(connection).await);
+                        on!(held, connection => check(connection, in_doubt).await);
                     }
                     return;
                 }
@@ -88,11 +89,11 @@ impl Cutter {
     }
 }
 
-/// Keeps the connection if it answers and has no transaction, else closes it.
-async fn check<DB: sqlx::Database>(mut connection: PoolConnection<DB>) {
+/// Keeps the connection if it answers and certainly has no transaction, else closes it.
+async fn check<DB: sqlx::Database>(mut connection: PoolConnection<DB>, in_doubt: bool) {
     let mut answers = false;
     for _ in 0..PINGS {
-        answers = connection.ping().await.is_ok();
+        answers = !in_doubt && connection.ping().await.is_ok();
         if answers {
             break;
         }

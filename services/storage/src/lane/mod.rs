@@ -17,7 +17,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
+use sea_orm::{
+    ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbErr, TransactionOptions,
+    TransactionTrait as _,
+};
 use tokio::sync::Semaphore;
 
 use crate::StorageError;
@@ -40,9 +43,15 @@ impl Lane {
         }
     }
 
-    /// What transactions begin on.
-    pub(crate) const fn connection(&self) -> &DatabaseConnection {
-        &self.connection
+    /// Begins a transaction. Whether one did is in doubt until that was heard: the driver counts it only then.
+    pub(crate) async fn begin(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<DatabaseTransaction, DbErr> {
+        self.session.begins();
+        let begun = self.connection.begin_with_options(options).await;
+        self.session.begun();
+        begun
     }
 
     /// What single statements run on.

@@ -9,6 +9,8 @@ pub(crate) struct Session {
     backend: AtomicU64,
     /// For SQLite, which has no server: its statements look here every so often and end when it is set.
     cut: AtomicBool,
+    /// A transaction was asked for, and nobody has heard that it began.
+    beginning: AtomicBool,
 }
 
 impl Session {
@@ -20,6 +22,21 @@ impl Session {
     /// Whether what runs must end.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
+    }
+
+    /// A transaction is asked for.
+    pub(super) fn begins(&self) {
+        self.beginning.store(true, Ordering::Release);
+    }
+
+    /// The answer to that was heard.
+    pub(super) fn begun(&self) {
+        self.beginning.store(false, Ordering::Release);
+    }
+
+    /// Whether there may be a transaction that the driver does not know of.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.beginning.load(Ordering::Acquire)
     }
 
     pub(super) fn backend(&self) -> Option<u64> {
@@ -35,5 +52,6 @@ impl Session {
 
     pub(super) fn mend(&self) {
         self.cut.store(false, Ordering::Release);
+        self.begun();
     }
 }

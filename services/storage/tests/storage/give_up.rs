@@ -5,6 +5,9 @@ use super::{create_counter, increment, read_counter, set_counter};
 use cleave_storage::testing::TestDatabase;
 use cleave_storage::{Database, DatabaseOptions, Engine, StorageError};
 use sea_orm::{ConnectionTrait, Statement};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// How soon after its caller gave up a statement must have ended; the mesh promises 50 ms, a busy machine of
@@ -191,4 +194,55 @@ async fn given_callers_that_give_up_at_any_moment_then_no_other_one_is_cut_off()
         tokio::join!(fickle, steady);
         idle(db).await;
     }
+}
+
+/// How many connections have begun a transaction and do nothing in it. Only PostgreSQL tells.
+async fn left_open(db: &Database) -> i64 {
+    if db.engine() != Engine::Postgres {
+        return 0;
+    }
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+               AND state LIKE 'idle in transaction%'";
+    let statement = Statement::from_string(db.reader().get_database_backend(), sql);
+    let row = db.reader().query_one_raw(statement).await;
+    let row = row.expect("the server tells").expect("a count");
+    row.try_get_by_index(0).expect("a number")
+}
+
+#[tokio::test]
+async fn given_callers_that_give_up_while_a_transaction_begins_then_none_is_left_open() {
+    for test in each_with_one_lane().await {
+        let db = test.db();
+        create_counter(db).await;
+        // Again and again: whether the order to end it overtakes the beginning is a matter of luck.
+        for steps in (0..8).cycle().take(400) {
+            let look = db.snapshot("fickle", |txn| async move {
+                Ok::<_, StorageError>(read_counter(&txn).await)
+            });
+            give_up_after(steps, look).await;
+            give_up_after(steps, increment(db)).await;
+
+            idle(db).await;
+            let read = db.read("next", |reader| async move {
+                Ok::<_, StorageError>(read_counter(reader).await)
+            });
+            read.await.expect("the lane serves the next one");
+            assert_eq!(left_open(db).await, 0, "given up after {steps} steps");
+            increment(db).await.expect("the lane serves the next one");
+        }
+    }
+}
+
+/// Drops the work the next time it would go on after so many steps.
+async fn give_up_after(steps: usize, work: impl Future) {
+    let mut work = pin!(work);
+    let mut left = steps;
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        work.as_mut().poll(cx).map(|_| ())
+    })
+    .await;
 }
