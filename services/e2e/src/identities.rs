@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result};
 use cleave_mesh::tls::{Credentials, TlsFiles, TrustDomain};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType,
+    date_time_ymd,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ impl Authority {
     pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Two of one name could not be told apart but by their signatures.
+        let name = format!("development authority {}", uuid::Uuid::new_v4());
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
         Ok(Self(CertifiedIssuer::self_signed(params, key)?))
     }

@@ -9,7 +9,14 @@ use cleave_mesh::tls::{Anonymous, Credentials, Snapshot};
 use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
+
+/// What a client that was refused gets to hear why.
+const PARTING: Duration = Duration::from_millis(500);
+/// So many kilobytes of it are thrown away meanwhile.
+const MAX_UNREAD: usize = 64;
 
 /// Shakes hands with clients. Clones are the same object.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +85,13 @@ impl Handshake {
         };
         let made = tls.config().map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::clone(&made.config));
-        let stream = acceptor.accept(socket).await?;
+        let stream = match acceptor.accept(socket).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, socket)) => {
+                part(socket).await;
+                return Err(error);
+            }
+        };
         let certificates = stream.get_ref().1.peer_certificates();
         let proof = Proof::new(made.snapshot.generation(), certificates);
         let identity = if made.snapshot.has_identities() {
@@ -91,6 +104,23 @@ impl Handshake {
         };
         Ok((Wire::Tls(Box::new(stream)), identity, Some(proof)))
     }
+}
+
+/// Lets the client hear why it is refused: bytes of it that were left unread would have the system reset the
+/// connection, and what was said last would be lost.
+async fn part(mut socket: Socket) {
+    let parting = async {
+        socket.shutdown().await?;
+        let mut unread = [0; 1024];
+        for _ in 0..MAX_UNREAD {
+            if socket.read(&mut unread).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    };
+    // Whether it heard is its own affair.
+    let _ = tokio::time::timeout(PARTING, parting).await;
 }
 
 impl Tls {
