@@ -3,7 +3,7 @@
 //! A replica that says it does not serve is passed over while others do. One without a health service is
 //! taken to serve.
 
-use super::connection::Connection;
+use super::connection::{Connection, Stream};
 use super::endpoint::Endpoint;
 use super::send::own_call;
 use bytes::{Buf, BytesMut};
@@ -46,7 +46,7 @@ enum Unwatched {
 pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) {
     while connection.is_open() {
         match open(&endpoint, &connection).await {
-            Ok(body) => follow(&endpoint, body).await,
+            Ok((body, _stream)) => follow(&endpoint, body).await,
             // Taken to serve: whether it does is for the breaker to find out.
             Err(unwatched) => {
                 endpoint.health(true);
@@ -59,8 +59,11 @@ pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) 
     }
 }
 
-/// Opens the watch.
-async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Result<Incoming, Unwatched> {
+/// Opens the watch. It takes up its stream for as long as it lasts.
+async fn open(
+    endpoint: &Endpoint,
+    connection: &Arc<Connection>,
+) -> Result<(Incoming, Stream), Unwatched> {
     let stream = connection.take().ok_or(Unwatched::Silent)?;
     let request = own_call(endpoint, WATCH, &()).map_err(|_| Unwatched::Absent)?;
     let sending = stream.sender().send_request(request);
@@ -69,7 +72,7 @@ async fn open(endpoint: &Endpoint, connection: &Arc<Connection>) -> Result<Incom
         .map_err(|_| Unwatched::Silent)?
         .map_err(|_| Unwatched::Silent)?;
     match crate::failure::code_in(response.headers()) {
-        None | Some(Code::Ok) => Ok(response.into_body()),
+        None | Some(Code::Ok) => Ok((response.into_body(), stream)),
         Some(Code::Unimplemented) => Err(Unwatched::Absent),
         Some(code) => {
             tracing::debug!(endpoint = &*endpoint.address, ?code, "health is not told");
