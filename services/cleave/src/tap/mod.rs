@@ -15,7 +15,7 @@ use crate::cli::OutputArgs;
 /// What to watch.
 #[derive(Debug, Args)]
 pub(crate) struct TapArgs {
-    /// The admin port of the service, such as 127.0.0.1:9051.
+    /// The admin port of the service, such as 127.0.0.1:50061.
     #[arg(long, value_name = "ADDR")]
     admin: SocketAddr,
     /// Only this method: its path or the end of it, such as GetAccount.
