@@ -3,6 +3,7 @@
 mod line;
 mod stream;
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::OutputArgs;
+use crate::output::say;
 
 /// What to watch.
 #[derive(Debug, Args)]
@@ -85,10 +87,10 @@ pub(crate) async fn tap(args: TapArgs) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         };
         if args.output.is_json() {
-            println!("{line}");
+            say!("{line}")?;
         } else {
             let call: Value = serde_json::from_str(&line).context("the tap's answer")?;
-            print!("{}", line::show(&call));
+            write!(io::stdout(), "{}", line::show(&call))?;
         }
     }
 }
