@@ -1,5 +1,6 @@
 //! The command line: its verbs and what they share.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -100,7 +101,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Up(args)) => Box::pin(up::up(args)).await,
         Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(*args)).await,
         Some(Command::Import(Import::Example)) => {
-            print!("{}", import::EXAMPLE_MAP);
+            write!(io::stdout(), "{}", import::EXAMPLE_MAP)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,

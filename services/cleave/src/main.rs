@@ -33,9 +33,16 @@ fn main() -> ExitCode {
     let command = cli::Cli::parse();
     match cli::run(command) {
         Ok(code) => code,
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cleave: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether whoever read the output has seen enough, such as `head`.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -9,6 +9,7 @@ use cleave_mesh::tls::Workload;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +80,8 @@ impl Check {
                 return EXIT_RPC;
             }
         };
-        println!("{}", status.as_str_name());
+        // The exit code says it too, should nobody read this.
+        let _ = writeln!(std::io::stdout(), "{}", status.as_str_name());
         match status {
             ServingStatus::Serving => 0,
             _ => EXIT_NOT_SERVING,

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use cleave_mesh::policy::PolicyTable;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -141,7 +142,8 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     if let Command::Config = line.command {
-        print!("{}", P::loader().documentation());
+        // A reader that went away has seen enough.
+        let _ = write!(std::io::stdout(), "{}", P::loader().documentation());
         return 0;
     }
     let settings = match line.sources.load::<P>() {
