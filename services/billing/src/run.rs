@@ -23,6 +23,9 @@ use operations_client::OperationsClient;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The service, for the frame of its binary.
 #[derive(Debug)]
 pub struct Billing;
@@ -43,6 +46,11 @@ impl Program for Billing {
 
     async fn migrate(settings: Settings) -> anyhow::Result<()> {
         migrate(&settings).await
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {

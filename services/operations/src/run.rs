@@ -31,6 +31,9 @@ use crate::rpc::{
 use crate::settings::Settings;
 use crate::tasks;
 
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The service, for the frame of its binary.
 #[derive(Debug)]
 pub struct Operations;
@@ -51,6 +54,11 @@ impl Program for Operations {
 
     async fn migrate(settings: Settings) -> anyhow::Result<()> {
         migrate(&settings).await
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {

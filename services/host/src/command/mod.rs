@@ -3,6 +3,7 @@
 //! A service says what is its own in [`Program`]; its `main` is one line.
 
 mod health;
+mod migrate;
 mod serve;
 
 use crate::config::{HostSettings, Loader, Rejected, TelemetrySettings, Validate};
@@ -32,7 +33,7 @@ pub trait Program {
     /// The documented defaults of its own sections.
     const DEFAULTS: &'static str;
     /// Its settings.
-    type Settings: DeserializeOwned + Validate + Send + 'static;
+    type Settings: DeserializeOwned + Validate + Send + Sync + 'static;
 
     /// The section on listening.
     fn host(settings: &Self::Settings) -> &HostSettings;
@@ -42,6 +43,11 @@ pub trait Program {
 
     /// Brings the database to the schema of this version.
     fn migrate(settings: Self::Settings) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// The steps that the schema of the database lacks, by name; changes nothing.
+    fn pending(
+        settings: &Self::Settings,
+    ) -> impl Future<Output = anyhow::Result<Vec<String>>> + Send;
 
     /// Starts the service.
     fn start(settings: Self::Settings) -> impl Future<Output = anyhow::Result<Running>> + Send;
@@ -88,7 +94,7 @@ enum Command {
         ready_file: Option<PathBuf>,
     },
     /// Bring the database to the schema of this version
-    Migrate,
+    Migrate(migrate::Schema),
     /// Ask a running service for its health; exits with 0 when it serves, 2 when it cannot be reached,
     /// 3 when the check fails, 4 when it does not serve
     Health(health::Check),
@@ -176,9 +182,9 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
             crate::telemetry::export(P::NAME, P::telemetry(&settings))?;
             Box::pin(serve::serve::<P>(settings, ready_file)).await
         }
-        Command::Migrate => {
+        Command::Migrate(schema) => {
             crate::telemetry::init(P::telemetry(&settings));
-            Box::pin(P::migrate(settings)).await.map(|()| 0)
+            Box::pin(schema.run::<P>(settings)).await
         }
         Command::Health(check) => Ok(check.run(P::host(&settings)).await),
         Command::Config => Ok(0),
