@@ -17,8 +17,9 @@ use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running, gzip};
 use cleave_kernel::{SharedClock, SystemClock};
 use cleave_mesh::Mesh;
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_client::OperationsClient;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,12 @@ impl Program for Billing {
     const NAME: &'static str = "billing";
     const ABOUT: &'static str = "The billing data service: accounts, ledger, reservations, rating";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host

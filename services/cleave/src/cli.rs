@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cleave_host::command::Program as _;
+use cleave_host::release;
+use operations::Operations;
 
 use crate::certs::Certs;
 use crate::up::UpArgs;
@@ -14,7 +17,11 @@ use crate::{certs, check, import, stat, statement, tap, up, verify};
 ///
 /// Without a subcommand, `cleave` is `cleave up`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(
+    version = release::short(),
+    long_version = release::long(cleave_contracts::POLICIES, Operations::DATABASES),
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -29,6 +29,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cleave_host::release::built_from(cleave_host::commit!());
     let command = cli::Cli::parse();
     match cli::run(command) {
         Ok(code) => code,

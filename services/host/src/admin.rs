@@ -8,6 +8,7 @@ use crate::drain::Drain;
 use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
 use crate::probe::Probes;
+use crate::release;
 use crate::serve::Census;
 use crate::tap::{self, Contracts, Taps};
 use crate::task::Driver;
@@ -51,6 +52,7 @@ pub(crate) struct Section {
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) name: Arc<str>,
+    pub(crate) contract: Arc<str>,
     pub(crate) listen: SocketAddr,
     pub(crate) readiness: Readiness,
     pub(crate) probes: Probes,
@@ -149,7 +151,9 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         .collect();
     let mut body = json!({
         "service": admin.name.as_ref(),
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": release::VERSION,
+        "commit": release::commit(),
+        "contract": admin.contract.as_ref(),
         "now": SystemClock.now(),
         "process": { "id": std::process::id(), "started": *STARTED },
         "listen": admin.listen,

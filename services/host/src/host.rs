@@ -6,8 +6,10 @@ use crate::contract::ContractService;
 use crate::drain::Drain;
 use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
+use crate::meter;
 use crate::probe::{Probe, Probes};
 use crate::reflection;
+use crate::release;
 use crate::running::{Hook, Parts, Running};
 use crate::serve::{Handshake, Listen, Network, Port, Slots, Stack, Workers, accept};
 use crate::tap::Contracts;
@@ -187,6 +189,7 @@ impl HostBuilder {
         self.settings.validate(&mut faults);
         anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
         telemetry::metrics();
+        meter::release(&self.name, self.policies);
 
         let credentials = match self.credentials.take() {
             None => self.settings.tls.credentials().context("host.tls")?,
@@ -226,6 +229,7 @@ impl HostBuilder {
         described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
             name: Arc::clone(&self.name),
+            contract: release::contract(self.policies).into(),
             listen,
             readiness: readiness.clone(),
             probes,

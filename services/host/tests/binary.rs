@@ -4,6 +4,7 @@
 use cleave_host::command::{self, Program};
 use cleave_host::config::{Faults, HostSettings, TelemetrySettings, Validate};
 use cleave_host::{Host, Running};
+use cleave_mesh::policy::PolicyTable;
 use serde::Deserialize;
 use std::io::Read as _;
 use std::path::Path;
@@ -42,7 +43,12 @@ impl Program for Demo {
     const NAME: &'static str = "demo";
     const ABOUT: &'static str = "A service for tests";
     const DEFAULTS: &'static str = "[host]\nprobe_period = \"1s\"\n# Of the demo.\n[demo]\n# Whether it becomes ready.\nready = true\n# A file that is there once the schema is.\nschema = \"\"\n";
+    const DATABASES: &'static str = "none";
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        PolicyTable::new(&[]).with_fingerprint(0xc1ea)
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -307,4 +313,33 @@ fn a_service_with_a_certificate_is_asked_for_its_health_in_plaintext_at_its_admi
 #[test]
 fn wrong_arguments_are_refused() {
     assert_eq!(run("serve --no-such-flag").0, Some(64));
+}
+
+#[test]
+fn the_version_is_told_shortly_and_at_length() {
+    let version = env!("CARGO_PKG_VERSION");
+    let (code, text) = run("-V");
+    assert_eq!(code, Some(0), "{text}");
+    let short = format!("demo {version} (unknown)");
+    assert!(text.lines().any(|line| line == short), "{text}");
+
+    let (code, text) = run("--version");
+
+    assert_eq!(code, Some(0), "{text}");
+    let long =
+        format!("demo {version}\ncommit: unknown\ncontract: 000000000000c1ea\ndatabases: none\n");
+    assert!(text.contains(&long), "{text}");
+}
+
+#[test]
+fn a_file_named_by_the_environment_is_read() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), "[host]\nworkerss = 2\n").expect("written");
+
+    let output = demo("migrate").env("CLEAVE_CONFIG", file.path()).output();
+
+    let output = output.expect("run");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{text}");
+    assert!(text.contains("did you mean workers?"), "{text}");
 }

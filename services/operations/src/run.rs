@@ -18,8 +18,9 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running, gzip};
 use cleave_kernel::{SharedClock, SystemClock};
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_store::Store;
 
 use crate::app::{App, DeliveryIntake};
@@ -42,7 +43,12 @@ impl Program for Operations {
     const NAME: &'static str = "operations";
     const ABOUT: &'static str = "The operations data service: catalogue, delivery, leases";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host

@@ -7,8 +7,10 @@ mod migrate;
 mod serve;
 
 use crate::config::{HostSettings, Loader, Rejected, TelemetrySettings, Validate};
+use crate::release;
 use crate::running::Running;
 use clap::{Args, Parser, Subcommand};
+use cleave_mesh::policy::PolicyTable;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -32,8 +34,13 @@ pub trait Program {
     const ABOUT: &'static str;
     /// The documented defaults of its own sections.
     const DEFAULTS: &'static str;
+    /// The databases it runs on, for people.
+    const DATABASES: &'static str;
     /// Its settings.
     type Settings: DeserializeOwned + Validate + Send + Sync + 'static;
+
+    /// The policies of its contracts.
+    fn policies() -> PolicyTable;
 
     /// The section on listening.
     fn host(settings: &Self::Settings) -> &HostSettings;
@@ -60,7 +67,7 @@ pub trait Program {
 }
 
 #[derive(Debug, Parser)]
-#[command(version, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 struct CommandLine {
     #[command(flatten)]
     sources: Sources,
@@ -72,7 +79,7 @@ struct CommandLine {
 #[derive(Debug, Args)]
 struct Sources {
     /// Read settings from this TOML file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "CLEAVE_CONFIG")]
     config: Option<PathBuf>,
     /// Set one key, such as --set host.workers=2; goes before file and environment
     #[arg(long, global = true, value_name = "KEY=VALUE")]
@@ -123,9 +130,10 @@ impl Sources {
     }
 }
 
-/// Runs the binary of a service; the whole of its `main`.
+/// Runs the binary of a service; the whole of its `main`. The commit is [`commit!`](crate::commit).
 #[must_use]
-pub fn main<P: Program>() -> ExitCode {
+pub fn main<P: Program>(commit: Option<&'static str>) -> ExitCode {
+    release::built_from(commit);
     ExitCode::from(run::<P>(std::env::args_os()))
 }
 
@@ -169,7 +177,11 @@ fn parse<P: Program>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<CommandLine, clap::Error> {
     use clap::{CommandFactory as _, FromArgMatches as _};
-    let command = CommandLine::command().name(P::NAME).about(P::ABOUT);
+    let command = CommandLine::command()
+        .name(P::NAME)
+        .about(P::ABOUT)
+        .version(release::short())
+        .long_version(release::long(P::policies(), P::DATABASES));
     CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
