@@ -5,8 +5,8 @@ use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
 use crate::exchange::Tried;
-use crate::metadata::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::metrics::{code_name, method_name};
+use crate::names::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::peer::{Mark, Wish};
 use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
@@ -111,7 +111,7 @@ impl Call {
     pub(crate) fn stamp_attempt(&self, headers: &mut HeaderMap, made: u32) {
         headers.remove(GRPC_TIMEOUT);
         if let Some(deadline) = self.deadline
-            && let Ok(value) = HeaderValue::from_str(&timeout::format(deadline.remaining()))
+            && let Ok(value) = HeaderValue::try_from(timeout::format(deadline.remaining()))
         {
             headers.insert(GRPC_TIMEOUT, value);
         }

@@ -7,8 +7,8 @@ use crate::cause::Cause;
 use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
-use crate::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use crate::metrics::{CallMeter, Denial, PeerMetrics};
+use crate::names::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
 use crate::replay::Replay;
@@ -128,7 +128,7 @@ impl Call {
         let trace =
             context::current().map_or_else(TraceContext::root, |inbound| inbound.trace.child());
         self.meter.trace(&trace);
-        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+        if let Ok(value) = HeaderValue::from_bytes(&trace.to_bytes()) {
             headers.insert(TRACEPARENT, value);
         }
         if let Some(Ok(state)) = trace.state().map(HeaderValue::from_str) {

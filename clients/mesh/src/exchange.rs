@@ -2,7 +2,7 @@
 
 use crate::attempt::Attempt;
 use crate::call::Call;
-use crate::metadata::TRACEPARENT;
+use crate::names::TRACEPARENT;
 use crate::peer::{Mark, Outcome, Sent, Ticket, Wish};
 use crate::replay::Replay;
 use crate::verdict::{Failure, Verdict, by_body, by_headers};
@@ -104,7 +104,10 @@ impl Call {
         let mut meter = self.meter.attempt(self.deadline);
         meter.sent(bytes);
         // What the peer does for this attempt is caused by it, not by the call as a whole.
-        if let Some(Ok(trace)) = meter.trace().map(|t| HeaderValue::from_str(&t.to_string())) {
+        if let Some(Ok(trace)) = meter
+            .trace()
+            .map(|t| HeaderValue::from_bytes(&t.to_bytes()))
+        {
             request.headers_mut().insert(TRACEPARENT, trace);
         }
         let mut attempt = Attempt::new(meter, ticket, streaming);

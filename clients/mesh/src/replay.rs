@@ -95,6 +95,7 @@ impl Replay {
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
         *request.version_mut() = self.parts.version;
+        // What layers above have put into the extensions is not for the wire.
         *request.headers_mut() = self.parts.headers.clone();
         request
     }
