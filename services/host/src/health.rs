@@ -34,7 +34,7 @@ pub(crate) mod pb {
 
 /// The name that an orchestrator asks to learn whether the process must be restarted. What a restart does not
 /// mend, a database that is away above all, does not count.
-pub(crate) const LIVENESS: &str = "liveness";
+pub const LIVENESS: &str = "liveness";
 
 /// Whether the server serves. Clones are the same object.
 #[derive(Debug, Clone)]
