@@ -17,13 +17,17 @@ use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running, gzip};
 use cleave_kernel::{Clock, SharedClock, SystemClock};
 use cleave_mesh::Mesh;
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
 use cleave_storage::backup::{self as copies, Contents, Restore, Restored};
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_client::OperationsClient;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The service, for the frame of its binary.
 #[derive(Debug)]
@@ -33,7 +37,12 @@ impl Program for Billing {
     const NAME: &'static str = "billing";
     const ABOUT: &'static str = "The billing data service: accounts, ledger, reservations, rating";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -58,6 +67,11 @@ impl Program for Billing {
     ) -> anyhow::Result<String> {
         let restored = restore(&settings, file.as_deref(), force).await?;
         Ok(restored.to_string())
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {

@@ -16,6 +16,7 @@ mod meter;
 mod peers;
 mod probe;
 mod reflection;
+pub mod release;
 mod running;
 mod serve;
 pub mod status;

@@ -1,6 +1,7 @@
 //! What the callee's half records of one call: metrics under the names of gRPC's design (A66) and one
 //! access line, both once its last byte is on its way.
 
+use crate::release;
 use crate::serve::Busy;
 use crate::tap::{End, Recorder, Tape};
 use cleave_mesh::context::CallContext;
@@ -41,6 +42,10 @@ pub(crate) fn describe() {
         Unit::Bytes,
         "Bytes of messages received in each call"
     );
+    describe_gauge!(
+        "cleave.build_info",
+        "Always 1; which version, commit and contract each service is"
+    );
     describe_gauge!("cleave.server.connections", "Connections open now");
     describe_counter!(
         "cleave.server.connections_refused",
@@ -78,6 +83,18 @@ pub(crate) fn describe() {
     );
     describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
     describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
+}
+
+/// Tells which release a service is.
+pub(crate) fn release(service: &str, policies: PolicyTable) {
+    gauge!(
+        "cleave.build_info",
+        "service" => service.to_owned(),
+        "version" => release::VERSION,
+        "commit" => release::commit(),
+        "contract" => release::contract(policies),
+    )
+    .set(1.0);
 }
 
 /// What is recorded of one method; each metric is looked up once.

@@ -7,8 +7,6 @@ use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A probe that takes longer has failed.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// While something fails, it is asked again this soon.
 const EAGER_PERIOD: Duration = Duration::from_millis(100);
 
@@ -34,11 +32,12 @@ impl Probe {
         }
     }
 
-    async fn run(&self) -> Result<(), String> {
-        match tokio::time::timeout(PROBE_TIMEOUT, (self.check)()).await {
+    /// One that takes longer than `patience` has failed.
+    async fn run(&self, patience: Duration) -> Result<(), String> {
+        match tokio::time::timeout(patience, (self.check)()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("{error:#}")),
-            Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+            Err(_) => Err(format!("no answer within {patience:?}")),
         }
     }
 }
@@ -55,13 +54,16 @@ pub(crate) struct Finding {
 #[derive(Clone)]
 pub(crate) struct Probes {
     probes: Arc<[Probe]>,
+    patience: Duration,
     findings: Arc<Mutex<Vec<Finding>>>,
 }
 
 impl Probes {
-    pub(crate) fn new(probes: Vec<Probe>) -> Self {
+    /// Probes that have `patience` each.
+    pub(crate) fn new(probes: Vec<Probe>, patience: Duration) -> Self {
         Self {
             probes: probes.into(),
+            patience,
             findings: Arc::default(),
         }
     }
@@ -99,7 +101,8 @@ impl Probes {
 
     /// Whether all probes pass.
     async fn run(&self) -> bool {
-        let results = futures::future::join_all(self.probes.iter().map(Probe::run)).await;
+        let runs = self.probes.iter().map(|probe| probe.run(self.patience));
+        let results = futures::future::join_all(runs).await;
         let findings: Vec<Finding> = self
             .probes
             .iter()

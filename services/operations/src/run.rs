@@ -19,9 +19,10 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running, gzip};
 use cleave_kernel::{Clock, SharedClock, SystemClock};
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
 use cleave_storage::backup::{self as copies, Contents, Restore, Restored};
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_store::Store;
 
 use crate::app::{App, DeliveryIntake};
@@ -33,6 +34,9 @@ use crate::rpc::{
 use crate::settings::Settings;
 use crate::tasks;
 
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The service, for the frame of its binary.
 #[derive(Debug)]
 pub struct Operations;
@@ -41,7 +45,12 @@ impl Program for Operations {
     const NAME: &'static str = "operations";
     const ABOUT: &'static str = "The operations data service: catalogue, delivery, leases";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -66,6 +75,11 @@ impl Program for Operations {
     ) -> anyhow::Result<String> {
         let restored = restore(&settings, file.as_deref(), force).await?;
         Ok(restored.to_string())
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {

@@ -30,7 +30,7 @@ pub(super) fn init(args: &InitArgs) -> Result<()> {
         let issued = authority.issue(&workload, args.lifetime)?;
         folder.workload(name).save(&issued)?;
     }
-    show::print(&show::of(&folder)?);
+    show::print(&show::of(&folder)?)?;
     advice::configuration(&folder, &args.trust_domain)
 }
 
