@@ -6,6 +6,7 @@
 
 use crate::drain::Drain;
 use futures::stream::{BoxStream, StreamExt as _};
+use metrics::Gauge;
 use pb::health_check_response::ServingStatus;
 use pb::health_server::Health;
 use pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
@@ -37,6 +38,7 @@ pub(crate) mod pb {
 pub(crate) struct Readiness {
     serving: Arc<Serving>,
     drain: Drain,
+    shown: Gauge,
 }
 
 /// Wakes those who wait in the order in which they came, so that a simulation can be run again.
@@ -47,11 +49,13 @@ struct Serving {
 }
 
 impl Readiness {
-    /// Not ready.
-    pub(crate) fn new(drain: Drain) -> Self {
+    /// Not ready; `shown` follows it.
+    pub(crate) fn new(drain: Drain, shown: Gauge) -> Self {
+        shown.set(0);
         Self {
             serving: Arc::default(),
             drain,
+            shown,
         }
     }
 
@@ -59,6 +63,7 @@ impl Readiness {
     pub(crate) fn set(&self, ready: bool) {
         let ready = ready && !self.drain.has_begun();
         if self.serving.now.swap(ready, Ordering::SeqCst) != ready {
+            self.shown.set(u8::from(ready));
             self.serving.changed.notify_waiters();
         }
     }

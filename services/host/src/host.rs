@@ -6,6 +6,7 @@ use crate::contract::ContractService;
 use crate::drain::Drain;
 use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
+use crate::meter;
 use crate::probe::{Probe, Probes};
 use crate::reflection;
 use crate::running::{Hook, Parts, Running};
@@ -197,7 +198,8 @@ impl HostBuilder {
         let admin = bind(&self.network, self.settings.admin_addr(), "host.admin").await?;
         let (listen, admin_addr) = (port.local_addr()?, admin.local_addr()?);
 
-        let readiness = Readiness::new(self.drain.clone());
+        let readiness = Readiness::new(self.drain.clone(), meter::ready(&self.name));
+        meter::build_info(&self.name);
         let stack = self.stack(&readiness)?;
         let (workers, threads) = self.workers(&handshake, &stack)?;
         let slots = Slots::new(&self.name, self.settings.max_connections);
@@ -213,7 +215,7 @@ impl HostBuilder {
             self.drain.killed(),
         );
         self.probes.push(tasks.probe(self.settings.task_patience));
-        let probes = Probes::new(self.probes);
+        let probes = Probes::new(&self.name, self.probes);
         let period = self.settings.probe_period;
         tokio::spawn(
             probes

@@ -76,8 +76,40 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "When each certificate expires, since the epoch"
     );
+    describe_gauge!("cleave.server.ready", "Whether calls are welcome: 1 or 0");
+    describe_gauge!(
+        "cleave.server.draining",
+        "Whether the service is on its way out: 1 or 0"
+    );
+    describe_gauge!(
+        "cleave.server.probe_ok",
+        "Whether each readiness probe passed when it was last asked: 1 or 0"
+    );
+    describe_gauge!("cleave.build_info", "Always 1; the labels say what runs");
     describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
     describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
+}
+
+/// Shows whether calls are welcome.
+pub(crate) fn ready(service: &str) -> Gauge {
+    gauge!("cleave.server.ready", "service" => service.to_owned())
+}
+
+/// Shows whether the service is on its way out.
+pub(crate) fn draining(service: &str) -> Gauge {
+    gauge!("cleave.server.draining", "service" => service.to_owned())
+}
+
+/// Shows what a readiness probe found.
+pub(crate) fn probe(service: &Arc<str>, probe: &'static str, ok: bool) {
+    let service = Arc::clone(service);
+    gauge!("cleave.server.probe_ok", "service" => service, "probe" => probe).set(u8::from(ok));
+}
+
+/// Shows what runs.
+pub(crate) fn build_info(service: &str) {
+    let version = env!("CARGO_PKG_VERSION");
+    gauge!("cleave.build_info", "service" => service.to_owned(), "version" => version).set(1);
 }
 
 /// What is recorded of one method; each metric is looked up once.

@@ -2,6 +2,7 @@
 
 use crate::drain::Drain;
 use crate::health::Readiness;
+use crate::meter;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,13 +55,15 @@ pub(crate) struct Finding {
 /// Runs the probes and keeps what they found.
 #[derive(Clone)]
 pub(crate) struct Probes {
+    service: Arc<str>,
     probes: Arc<[Probe]>,
     findings: Arc<Mutex<Vec<Finding>>>,
 }
 
 impl Probes {
-    pub(crate) fn new(probes: Vec<Probe>) -> Self {
+    pub(crate) fn new(service: &Arc<str>, probes: Vec<Probe>) -> Self {
         Self {
+            service: Arc::clone(service),
             probes: probes.into(),
             findings: Arc::default(),
         }
@@ -113,6 +116,7 @@ impl Probes {
         let ready = findings.iter().all(|finding| finding.ok);
         let mut last = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for finding in &findings {
+            meter::probe(&self.service, finding.name, finding.ok);
             let before = last
                 .iter()
                 .find(|old| old.name == finding.name)
