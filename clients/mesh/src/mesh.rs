@@ -221,6 +221,6 @@ impl tower::Service<http::Request<Body>> for MeshChannel {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(run(Arc::clone(&self.route), request))
+        run(Arc::clone(&self.route), request)
     }
 }

@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cleave_host::command::main::<billing::Billing>()
+    cleave_host::command::main::<billing::Billing>(cleave_host::commit!())
 }

@@ -18,11 +18,15 @@ use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running, gzip};
 use cleave_kernel::{SharedClock, SystemClock};
 use cleave_mesh::Mesh;
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_client::OperationsClient;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The service, for the frame of its binary.
 #[derive(Debug)]
@@ -32,7 +36,12 @@ impl Program for Billing {
     const NAME: &'static str = "billing";
     const ABOUT: &'static str = "The billing data service: accounts, ledger, reservations, rating";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -44,6 +53,11 @@ impl Program for Billing {
 
     async fn migrate(settings: Settings) -> anyhow::Result<()> {
         migrate(&settings).await
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {

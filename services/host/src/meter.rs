@@ -1,6 +1,7 @@
 //! What the callee's half records of one call: metrics under the names of gRPC's design (A66) and one
 //! access line, both once its last byte is on its way.
 
+use crate::release;
 use crate::serve::Busy;
 use crate::tap::{End, Recorder, Tape};
 use cleave_kernel::{Clock as _, SystemClock, Timestamp};
@@ -41,6 +42,10 @@ pub(crate) fn describe() {
         "grpc.server.call.rcvd_total_compressed_message_size",
         Unit::Bytes,
         "Bytes of messages received in each call"
+    );
+    describe_gauge!(
+        "cleave.build_info",
+        "Always 1; which version, commit and contract each service is"
     );
     describe_gauge!("cleave.server.connections", "Connections open now");
     describe_counter!(
@@ -91,7 +96,6 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "When the figures of the database among the metrics were last read, since the epoch"
     );
-    describe_gauge!("cleave.build_info", "Always 1; the labels say what runs");
     describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
     describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
 }
@@ -118,10 +122,16 @@ pub(crate) fn figures_read(service: &'static str) {
     gauge!("cleave.figures_timestamp_seconds", "service" => service).set(now);
 }
 
-/// Shows what runs.
-pub(crate) fn build_info(service: &str) {
-    let version = env!("CARGO_PKG_VERSION");
-    gauge!("cleave.build_info", "service" => service.to_owned(), "version" => version).set(1);
+/// Tells which release a service is.
+pub(crate) fn release(service: &str, policies: PolicyTable) {
+    gauge!(
+        "cleave.build_info",
+        "service" => service.to_owned(),
+        "version" => release::VERSION,
+        "commit" => release::commit(),
+        "contract" => release::contract(policies),
+    )
+    .set(1.0);
 }
 
 /// What is recorded of one method; each metric is looked up once.

@@ -8,8 +8,6 @@ use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A probe that takes longer has failed.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// While something fails, it is asked again this soon.
 const EAGER_PERIOD: Duration = Duration::from_millis(100);
 
@@ -35,11 +33,12 @@ impl Probe {
         }
     }
 
-    async fn run(&self) -> Result<(), String> {
-        match tokio::time::timeout(PROBE_TIMEOUT, (self.check)()).await {
+    /// One that takes longer than `patience` has failed.
+    async fn run(&self, patience: Duration) -> Result<(), String> {
+        match tokio::time::timeout(patience, (self.check)()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("{error:#}")),
-            Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+            Err(_) => Err(format!("no answer within {patience:?}")),
         }
     }
 }
@@ -57,14 +56,17 @@ pub(crate) struct Finding {
 pub(crate) struct Probes {
     service: Arc<str>,
     probes: Arc<[Probe]>,
+    patience: Duration,
     findings: Arc<Mutex<Vec<Finding>>>,
 }
 
 impl Probes {
-    pub(crate) fn new(service: &Arc<str>, probes: Vec<Probe>) -> Self {
+    /// Probes that have `patience` each.
+    pub(crate) fn new(service: &Arc<str>, probes: Vec<Probe>, patience: Duration) -> Self {
         Self {
             service: Arc::clone(service),
             probes: probes.into(),
+            patience,
             findings: Arc::default(),
         }
     }
@@ -102,7 +104,8 @@ impl Probes {
 
     /// Whether all probes pass.
     async fn run(&self) -> bool {
-        let results = futures::future::join_all(self.probes.iter().map(Probe::run)).await;
+        let runs = self.probes.iter().map(|probe| probe.run(self.patience));
+        let results = futures::future::join_all(runs).await;
         let findings: Vec<Finding> = self
             .probes
             .iter()

@@ -18,8 +18,9 @@ use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running, gzip};
 use cleave_kernel::{SharedClock, SystemClock};
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_store::Store;
 
 use crate::app::{App, DeliveryIntake};
@@ -31,6 +32,9 @@ use crate::rpc::{
 use crate::settings::Settings;
 use crate::tasks;
 
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The service, for the frame of its binary.
 #[derive(Debug)]
 pub struct Operations;
@@ -39,7 +43,12 @@ impl Program for Operations {
     const NAME: &'static str = "operations";
     const ABOUT: &'static str = "The operations data service: catalogue, delivery, leases";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -51,6 +60,11 @@ impl Program for Operations {
 
     async fn migrate(settings: Settings) -> anyhow::Result<()> {
         migrate(&settings).await
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {

@@ -3,13 +3,17 @@
 //! A service says what is its own in [`Program`]; its `main` is one line.
 
 mod health;
+mod migrate;
 mod serve;
 
 use crate::config::{HostSettings, Loader, Rejected, TelemetrySettings, Validate};
+use crate::release;
 use crate::running::Running;
 use clap::{Args, Parser, Subcommand};
+use cleave_mesh::policy::PolicyTable;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,8 +34,13 @@ pub trait Program {
     const ABOUT: &'static str;
     /// The documented defaults of its own sections.
     const DEFAULTS: &'static str;
+    /// The databases it runs on, for people.
+    const DATABASES: &'static str;
     /// Its settings.
-    type Settings: DeserializeOwned + Validate + Send + 'static;
+    type Settings: DeserializeOwned + Validate + Send + Sync + 'static;
+
+    /// The policies of its contracts.
+    fn policies() -> PolicyTable;
 
     /// The section on listening.
     fn host(settings: &Self::Settings) -> &HostSettings;
@@ -41,6 +50,11 @@ pub trait Program {
 
     /// Brings the database to the schema of this version.
     fn migrate(settings: Self::Settings) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// The steps that the schema of the database lacks, by name; changes nothing.
+    fn pending(
+        settings: &Self::Settings,
+    ) -> impl Future<Output = anyhow::Result<Vec<String>>> + Send;
 
     /// Starts the service.
     fn start(settings: Self::Settings) -> impl Future<Output = anyhow::Result<Running>> + Send;
@@ -53,7 +67,7 @@ pub trait Program {
 }
 
 #[derive(Debug, Parser)]
-#[command(version, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 struct CommandLine {
     #[command(flatten)]
     sources: Sources,
@@ -65,7 +79,7 @@ struct CommandLine {
 #[derive(Debug, Args)]
 struct Sources {
     /// Read settings from this TOML file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "CLEAVE_CONFIG")]
     config: Option<PathBuf>,
     /// Set one key, such as --set host.workers=2; goes before file and environment
     #[arg(long, global = true, value_name = "KEY=VALUE")]
@@ -87,7 +101,7 @@ enum Command {
         ready_file: Option<PathBuf>,
     },
     /// Bring the database to the schema of this version
-    Migrate,
+    Migrate(migrate::Schema),
     /// Ask a running service for its health; exits with 0 when it serves, 2 when it cannot be reached,
     /// 3 when the check fails, 4 when it does not serve
     Health(health::Check),
@@ -116,9 +130,10 @@ impl Sources {
     }
 }
 
-/// Runs the binary of a service; the whole of its `main`.
+/// Runs the binary of a service; the whole of its `main`. The commit is [`commit!`](crate::commit).
 #[must_use]
-pub fn main<P: Program>() -> ExitCode {
+pub fn main<P: Program>(commit: Option<&'static str>) -> ExitCode {
+    release::built_from(commit);
     ExitCode::from(run::<P>(std::env::args_os()))
 }
 
@@ -133,7 +148,8 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     if let Command::Config = line.command {
-        print!("{}", P::loader().documentation());
+        // A reader that went away has seen enough.
+        let _ = write!(std::io::stdout(), "{}", P::loader().documentation());
         return 0;
     }
     let settings = match line.sources.load::<P>() {
@@ -161,7 +177,11 @@ fn parse<P: Program>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<CommandLine, clap::Error> {
     use clap::{CommandFactory as _, FromArgMatches as _};
-    let command = CommandLine::command().name(P::NAME).about(P::ABOUT);
+    let command = CommandLine::command()
+        .name(P::NAME)
+        .about(P::ABOUT)
+        .version(release::short())
+        .long_version(release::long(P::policies(), P::DATABASES));
     CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
@@ -174,9 +194,9 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
             crate::telemetry::export(P::NAME, P::telemetry(&settings))?;
             Box::pin(serve::serve::<P>(settings, ready_file)).await
         }
-        Command::Migrate => {
+        Command::Migrate(schema) => {
             crate::telemetry::init(P::telemetry(&settings));
-            Box::pin(P::migrate(settings)).await.map(|()| 0)
+            Box::pin(schema.run::<P>(settings)).await
         }
         Command::Health(check) => Ok(check.run(P::host(&settings)).await),
         Command::Config => Ok(0),

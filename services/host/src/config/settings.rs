@@ -61,6 +61,9 @@ pub struct HostSettings {
     /// How often the readiness probes run.
     #[serde(with = "duration")]
     pub probe_period: Duration,
+    /// How long a readiness probe may take.
+    #[serde(with = "duration")]
+    pub probe_timeout: Duration,
     /// How long one tick of a task may take before the service is not ready.
     #[serde(with = "duration")]
     pub task_patience: Duration,
@@ -190,6 +193,7 @@ impl HostSettings {
             ("host.message_timeout", self.message_timeout),
             ("host.max_connection_grace", self.max_connection_grace),
             ("host.probe_period", self.probe_period),
+            ("host.probe_timeout", self.probe_timeout),
             ("host.task_patience", self.task_patience),
             ("host.drain_cap", self.drain_cap),
         ] {

@@ -150,3 +150,20 @@ async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and
         );
     }
 }
+
+#[tokio::test]
+async fn the_release_is_told() {
+    let running = start(|_| async { reply("fine") }).await;
+
+    let (_, text) = page(running.admin_addr(), "/metrics").await;
+
+    let version = env!("CARGO_PKG_VERSION");
+    let line = format!(
+        "cleave_build_info{{service=\"test\",version=\"{version}\",commit=\"unknown\",contract=\"unknown\"}} 1"
+    );
+    assert!(text.contains(&line), "{line} is not in:\n{text}");
+    let (_, text) = page(running.admin_addr(), "/mesh").await;
+    let state: Value = serde_json::from_str(&text).expect("json");
+    assert_eq!(state["version"], version);
+    assert_eq!(state["commit"], "unknown");
+}
