@@ -95,16 +95,16 @@ impl Rig {
     }
 }
 
-/// Its own period, by default this long, is divided as those of the probes are.
-const OWN_PERIOD_MS: u32 = 2_000;
+/// The service's own probing, by default of this period and this timeout, is divided as the kubelet's is.
+const OWN_PROBING: [(&str, u32); 2] = [("host.probe_period", 2_000), ("host.probe_timeout", 2_000)];
 
 fn template(revision: u32, database: &str, scale: u32) -> Template {
-    let millis = OWN_PERIOD_MS / scale;
+    let own = OWN_PROBING.map(|(key, millis)| (key.to_owned(), format!("{}ms", millis / scale)));
     Template {
         revision,
         schema: database.to_owned(),
         database: database.to_owned(),
-        settings: vec![("host.probe_period".to_owned(), format!("{millis}ms"))],
+        settings: own.into(),
     }
 }
 
