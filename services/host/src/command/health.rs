@@ -29,7 +29,7 @@ const EXIT_NOT_SERVING: u8 = 4;
 /// What to ask whom.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The service to ask for; all of them when absent
+    /// The service to ask for; all of them when absent, "liveness" for the process alone
     #[arg(long, default_value = "")]
     service: String,
     /// The address to ask; the configured host.listen when absent
@@ -40,7 +40,7 @@ pub(super) struct Check {
     timeout: Duration,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration::parse(text).ok_or_else(|| "give a duration such as 500ms or 2s".to_owned())
 }
 
