@@ -2,7 +2,7 @@
 //!
 //! With `cleave` the only crate that may see both sides.
 
-mod admin;
+pub mod admin;
 pub mod advertisers;
 pub mod identities;
 pub mod manifests;
