@@ -1,4 +1,4 @@
-//! The `billing` binary: `serve`, `migrate`, `health`, `config`.
+//! The `billing` binary: `serve`, `migrate`, `backup`, `restore`, `health`, `config`.
 
 use std::process::ExitCode;
 

@@ -16,12 +16,14 @@ use cleave_contracts::billing::v1::spend_service_server::SpendServiceServer;
 use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running, gzip};
-use cleave_kernel::{SharedClock, SystemClock};
+use cleave_kernel::{Clock, SharedClock, SystemClock};
 use cleave_mesh::Mesh;
 use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
+use cleave_storage::backup::{self as copies, Contents, Restore, Restored};
 use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_client::OperationsClient;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +57,19 @@ impl Program for Billing {
         migrate(&settings).await
     }
 
+    async fn backup(settings: Settings, file: PathBuf) -> anyhow::Result<String> {
+        Ok(backup(&settings, &file).await?.to_string())
+    }
+
+    async fn restore(
+        settings: Settings,
+        file: Option<PathBuf>,
+        force: bool,
+    ) -> anyhow::Result<String> {
+        let restored = restore(&settings, file.as_deref(), force).await?;
+        Ok(restored.to_string())
+    }
+
     async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
         let seen = inspect(settings, LOOK_TIMEOUT).await?;
         Ok(seen.pending)
@@ -77,6 +92,34 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
         "the schema is up to date"
     );
     Ok(database.close().await?)
+}
+
+/// Copies the embedded database to a new file, while the service may run.
+///
+/// # Errors
+/// When there is such a file, the database is a server's, or the copy is not sound.
+pub async fn backup(settings: &Settings, file: &Path) -> anyhow::Result<Contents> {
+    let known = billing_store::migrations();
+    Ok(copies::backup(&settings.database.url, file, &known).await?)
+}
+
+/// Puts a copy in the place of the embedded database, or takes over what a server's tools have restored.
+///
+/// # Errors
+/// When the service runs, a database is there and may not be set aside, or the copy is not sound.
+pub async fn restore(
+    settings: &Settings,
+    file: Option<&Path>,
+    force: bool,
+) -> anyhow::Result<Restored> {
+    let order = Restore {
+        url: &settings.database.url,
+        from: file,
+        force,
+        migrations: &billing_store::migrations(),
+    };
+    let renew = |txn| async move { billing_store::mark_restored(&txn, SystemClock.now()).await };
+    Ok(copies::restore(order, renew).await?)
 }
 
 /// Looks at the database from outside and changes nothing.
@@ -195,18 +238,9 @@ async fn connect(settings: &Settings) -> anyhow::Result<Database> {
         .context("the database (database.url) cannot be used")
 }
 
-/// Brings the schema up to date where that is wanted, and refuses to run on an older one where it is not.
+/// Brings the schema up to date where that is wanted, and refuses to run on one that does not serve this version.
 async fn prepare(settings: &Settings, database: &Database) -> anyhow::Result<()> {
     let all = billing_store::migrations();
-    if settings.database.migrate || settings.database.is_embedded() {
-        migrations::run(database, &all).await?;
-        return Ok(());
-    }
-    let pending = migrations::pending(database, &all).await?;
-    anyhow::ensure!(
-        pending.is_empty(),
-        "the schema is older than this version ({} steps): run `billing migrate`, or set database.migrate",
-        pending.len()
-    );
-    Ok(())
+    let apply = settings.database.migrate || settings.database.is_embedded();
+    Ok(migrations::prepare(database, &all, apply).await?)
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 /// Fetches a page.
 ///
 /// # Errors
-/// When nobody answers there, or not with that page.
+/// When it is not answered with success.
 pub async fn page(admin: SocketAddr, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(admin).await?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: {admin}\r\n\r\n");

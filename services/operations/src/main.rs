@@ -1,4 +1,4 @@
-//! The `operations` binary: `serve`, `migrate`, `health`, `config`.
+//! The `operations` binary: `serve`, `migrate`, `backup`, `restore`, `health`, `config`.
 
 use std::process::ExitCode;
 

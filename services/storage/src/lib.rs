@@ -3,6 +3,7 @@
 //! ([`feed`]), idempotency ([`idempotency`]), gap-free sequences ([`sequence`]) and gathering
 //! ([`Gatherer`]). Nothing here knows an entity of either side.
 
+pub mod backup;
 mod bulk;
 mod connect;
 mod counter;

@@ -25,6 +25,7 @@ pub(crate) fn task(rater: Rater, heard: Heard) -> StreamTask {
 }
 
 async fn follow(rater: &Rater, heard: &Heard, session: &Session) -> anyhow::Result<()> {
+    let catch_up = rater.app().catch_up();
     let mut token = rater.app().store().delivery_progress().await?.resume_token;
     let opened = tokio::select! {
         () = session.stopped() => return Ok(()),
@@ -44,11 +45,14 @@ async fn follow(rater: &Rater, heard: &Heard, session: &Session) -> anyhow::Resu
         };
         let (batches, fault) = read(arrived);
         for batch in batches {
-            let as_of = batch.as_of;
+            let (as_of, at_head) = (batch.as_of, batch.at_head);
             // A heartbeat that brings nothing is not worth a transaction.
             if batch.resume_token != token || !batch.watermarks.is_empty() {
                 token.clone_from(&batch.resume_token);
                 take_in(rater, batch).await?;
+            }
+            if at_head {
+                catch_up.done(rater.app().store()).await?;
             }
             heard.at(as_of);
             session.progress();
@@ -99,6 +103,7 @@ async fn start_over(rater: &Rater, error: StreamError) -> anyhow::Result<()> {
         return Err(error.into());
     }
     tracing::warn!("the delivery stream is read again from its beginning");
+    rater.forget().await;
     let known = rater.app().store().delivery_progress().await?;
     let beginning = Progress {
         resume_token: String::new(),

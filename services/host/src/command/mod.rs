@@ -1,4 +1,4 @@
-//! The frame of a service's binary: `serve`, `migrate`, `health`, `config`.
+//! The frame of a service's binary: `serve`, `migrate`, `backup`, `restore`, `health`, `config`.
 //!
 //! A service says what is its own in [`Program`]; its `main` is one line.
 
@@ -51,6 +51,24 @@ pub trait Program {
     /// Brings the database to the schema of this version.
     fn migrate(settings: Self::Settings) -> impl Future<Output = anyhow::Result<()>> + Send;
 
+    /// Copies the embedded database to a new file, while the service may run; says what was copied.
+    fn backup(
+        _settings: Self::Settings,
+        _file: PathBuf,
+    ) -> impl Future<Output = anyhow::Result<String>> + Send {
+        async { anyhow::bail!("{} keeps nothing that could be copied", Self::NAME) }
+    }
+
+    /// Puts a copy in the place of the embedded database, or takes over what a server's tools have restored; says what
+    /// there is now.
+    fn restore(
+        _settings: Self::Settings,
+        _file: Option<PathBuf>,
+        _force: bool,
+    ) -> impl Future<Output = anyhow::Result<String>> + Send {
+        async { anyhow::bail!("{} keeps nothing that could be restored", Self::NAME) }
+    }
+
     /// The steps that the schema of the database lacks, by name; changes nothing.
     fn pending(
         settings: &Self::Settings,
@@ -102,6 +120,21 @@ enum Command {
     },
     /// Bring the database to the schema of this version
     Migrate(migrate::Schema),
+    /// Copy the embedded database to a new file, as it is at one moment; the service may run meanwhile. The database of a
+    /// server is copied by the server's own tools
+    Backup {
+        /// Where the copy goes; a file that is there is not overwritten
+        file: PathBuf,
+    },
+    /// Put a copy in the place of the embedded database; or, without a file, take over a database that a server's own
+    /// tools have restored. The service must not run. Everybody who follows it starts over
+    Restore {
+        /// The copy, as `backup` made it
+        file: Option<PathBuf>,
+        /// Set a database that is there aside, under another name; on a server, go on although others are connected
+        #[arg(long)]
+        force: bool,
+    },
     /// Ask a running service for its health; exits with 0 when it serves, 2 when it cannot be reached,
     /// 3 when the check fails, 4 when it does not serve
     Health(health::Check),
@@ -198,7 +231,20 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
             crate::telemetry::init(P::telemetry(&settings));
             Box::pin(schema.run::<P>(settings)).await
         }
+        Command::Backup { file } => {
+            crate::telemetry::init(P::telemetry(&settings));
+            said(Box::pin(P::backup(settings, file)).await)
+        }
+        Command::Restore { file, force } => {
+            crate::telemetry::init(P::telemetry(&settings));
+            said(Box::pin(P::restore(settings, file, force)).await)
+        }
         Command::Health(check) => Ok(check.run(P::host(&settings)).await),
         Command::Config => Ok(0),
     }
+}
+
+fn said(outcome: anyhow::Result<String>) -> anyhow::Result<u8> {
+    println!("{}", outcome?);
+    Ok(0)
 }
