@@ -23,6 +23,9 @@ const EXIT_USAGE: u8 = 64;
 /// Anything else that went wrong.
 const EXIT_FAILURE: u8 = 1;
 
+/// The address of a command that does not listen.
+const NOWHERE: &str = "127.0.0.1:0";
+
 /// What is left at the very end gets this long; the drain has had its own time before.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -142,9 +145,17 @@ enum Command {
     Config,
 }
 
+impl Command {
+    /// Whether it matters where the service listens: where it does not, an address that would need a certificate is no
+    /// fault, such as the one that an image brings.
+    const fn needs_address(&self) -> bool {
+        matches!(self, Self::Serve { .. } | Self::Health(_))
+    }
+}
+
 impl Sources {
     /// All sources, in the order of their weight.
-    fn load<P: Program>(&self) -> Result<P::Settings, Rejected> {
+    fn load<P: Program>(&self, needs_address: bool) -> Result<P::Settings, Rejected> {
         let mut loader = P::loader();
         if let Some(file) = &self.config {
             loader = loader.file(file);
@@ -158,6 +169,9 @@ impl Sources {
             if let Some(value) = value {
                 loader = loader.set(key, value);
             }
+        }
+        if !needs_address {
+            loader = loader.set("host.listen", NOWHERE);
         }
         loader.load()
     }
@@ -185,7 +199,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         let _ = write!(std::io::stdout(), "{}", P::loader().documentation());
         return 0;
     }
-    let settings = match line.sources.load::<P>() {
+    let settings = match line.sources.load::<P>(line.command.needs_address()) {
         Ok(settings) => settings,
         Err(rejected) => {
             eprintln!("{}: {rejected}", P::NAME);
