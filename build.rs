@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     let shape = shape::read(&compiler.descriptor_pool());
     let fingerprints = shape::fingerprints(&shape);
     fs::write(out.join(SHAPE), shape.encode_to_vec())?;
-    let table = table::render(&policies, &fingerprints, SHAPE);
+    let table = table::render(&policies, &fingerprints, shape::whole(&fingerprints), SHAPE);
     fs::write(out.join("policies.rs"), table)?;
     // protox's own encoder keeps the options of the methods; a detour through prost-types would drop them.
     fs::write(

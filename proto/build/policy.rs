@@ -1,6 +1,10 @@
 //! Reads the policy of every method out of compiled contracts, and refuses what contradicts itself.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
+#[path = "fields.rs"]
+mod fields;
+
+use fields::{enum_name, list, message, number, option, value_name};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use std::fmt;
 use std::time::Duration;
 
@@ -356,46 +360,4 @@ impl Check<'_> {
 /// Whether a call that was made twice has no other effect than one.
 fn is_repeatable(idempotency: &str) -> bool {
     matches!(idempotency, "NO_SIDE_EFFECTS" | "IDEMPOTENT")
-}
-
-/// An option that the contracts themselves define.
-fn option(options: &DynamicMessage, pool: &DescriptorPool, name: &str) -> Option<DynamicMessage> {
-    let extension = pool
-        .get_extension_by_name(name)
-        .filter(|extension| options.has_extension(extension))?;
-    options.get_extension(&extension).as_message().cloned()
-}
-
-fn message(parent: &DynamicMessage, field: &str) -> Option<DynamicMessage> {
-    if !parent.has_field_by_name(field) {
-        return None;
-    }
-    parent.get_field_by_name(field)?.as_message().cloned()
-}
-
-fn number(parent: &DynamicMessage, field: &str) -> i32 {
-    parent
-        .get_field_by_name(field)
-        .and_then(|value| value.as_i32())
-        .unwrap_or_default()
-}
-
-fn list(parent: &DynamicMessage, field: &str) -> impl Iterator<Item = Value> + use<> {
-    let value = parent
-        .get_field_by_name(field)
-        .map(|value| value.into_owned());
-    match value {
-        Some(Value::List(values)) => values.into_iter(),
-        _ => Vec::new().into_iter(),
-    }
-}
-
-fn enum_name(parent: &DynamicMessage, field: &str) -> Option<String> {
-    value_name(parent, field, &*parent.get_field_by_name(field)?)
-}
-
-fn value_name(parent: &DynamicMessage, field: &str, value: &Value) -> Option<String> {
-    let kind = parent.descriptor().get_field_by_name(field)?.kind();
-    let value = kind.as_enum()?.get_value(value.as_enum_number()?)?;
-    Some(value.name().to_owned())
 }

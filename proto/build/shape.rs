@@ -53,14 +53,30 @@ pub fn fingerprints(shape: &Shape) -> BTreeMap<String, u64> {
         for enumeration in &mut part.enums {
             enumeration.name.clear();
         }
-        let digest = Sha256::digest(part.encode_to_vec());
-        let first: [u8; 8] = std::array::from_fn(|index| digest[index]);
-        u64::from_le_bytes(first).max(1)
+        first_bytes(&Sha256::digest(part.encode_to_vec()))
     };
     let methods = shape.methods.iter();
     methods
         .map(|method| (method.path.clone(), of(method)))
         .collect()
+}
+
+/// The fingerprint of the contracts as a whole: of every method by its path. Never zero.
+pub fn whole(fingerprints: &BTreeMap<String, u64>) -> u64 {
+    let mut hash = Sha256::new();
+    for (path, fingerprint) in fingerprints {
+        hash.update(path.as_bytes());
+        // No path contains it, so that no two tables are hashed alike.
+        hash.update([0]);
+        hash.update(fingerprint.to_le_bytes());
+    }
+    first_bytes(&hash.finalize())
+}
+
+/// The beginning of a digest, never zero, which stands for none.
+fn first_bytes(digest: &[u8]) -> u64 {
+    let first: [u8; 8] = std::array::from_fn(|index| digest[index]);
+    u64::from_le_bytes(first).max(1)
 }
 
 /// A shape in the making.

@@ -6,8 +6,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// The source of `POLICIES`, one entry a method, sorted by path; `shape` names the file beside it that holds the
-/// shape of all methods.
-pub fn render(policies: &[Policy], fingerprints: &BTreeMap<String, u64>, shape: &str) -> String {
+/// shape of all methods, and `whole` is the fingerprint of the contracts.
+pub fn render(
+    policies: &[Policy],
+    fingerprints: &BTreeMap<String, u64>,
+    whole: u64,
+    shape: &str,
+) -> String {
     let fingerprint = |policy: &Policy| fingerprints.get(&policy.path).copied();
     let entries: String = policies
         .iter()
@@ -19,7 +24,8 @@ pub fn render(policies: &[Policy], fingerprints: &BTreeMap<String, u64>, shape: 
          use ::cleave_mesh::policy::*;\n\
          use ::core::time::Duration;\n\
          PolicyTable::new(&[\n{entries}])\n\
-         .with_shape(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{shape}\")))\n}};\n"
+         .with_shape(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{shape}\")))\n\
+         .with_fingerprint(0x{whole:016x})\n}};\n"
     )
 }
 

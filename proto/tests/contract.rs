@@ -141,6 +141,7 @@ fn every_method_has_a_fingerprint_and_a_shape() {
     let listed: Vec<_> = POLICIES.iter().map(|method| method.path).collect();
     assert_eq!(described, listed);
     assert!(POLICIES.iter().all(|method| method.fingerprint != 0));
+    assert_ne!(POLICIES.fingerprint(), 0);
     let paths = [messages::GET_CONTRACT, messages::DESCRIBE_METHODS];
     for path in paths {
         assert!(path.starts_with(messages::PREFIX));

@@ -307,3 +307,24 @@ fn given_proto2_then_its_own_rules_hold() {
         );
     }
 }
+
+#[test]
+fn the_fingerprint_of_the_whole_tells_methods_and_their_paths_apart_and_nothing_else() {
+    let whole = |source: &str| shape::whole(&Contract::of(source).fingerprints);
+    let before = whole(BEFORE);
+
+    assert_eq!(whole(&format!("{BEFORE}\n// A word more.\n")), before);
+    let renamed = BEFORE.replace("rpc WatchOrder(", "rpc FollowOrder(");
+    assert_ne!(renamed, BEFORE);
+    assert_ne!(whole(&renamed), before, "a method of another name");
+    for edit in &edits() {
+        let after = edited(edit);
+        let alike = after.fingerprints == FIRST.fingerprints;
+        assert_eq!(
+            shape::whole(&after.fingerprints) == before,
+            alike,
+            "{}",
+            edit.from
+        );
+    }
+}

@@ -145,6 +145,7 @@ impl MethodPolicy {
 pub struct PolicyTable {
     methods: &'static [MethodPolicy],
     shape: &'static [u8],
+    fingerprint: u64,
 }
 
 impl PolicyTable {
@@ -165,6 +166,7 @@ impl PolicyTable {
         Self {
             methods,
             shape: &[],
+            fingerprint: 0,
         }
     }
 
@@ -172,6 +174,22 @@ impl PolicyTable {
     #[must_use]
     pub const fn with_shape(self, shape: &'static [u8]) -> Self {
         Self { shape, ..self }
+    }
+
+    /// The same with the fingerprint of the contracts as a whole.
+    #[must_use]
+    pub const fn with_fingerprint(self, fingerprint: u64) -> Self {
+        Self {
+            fingerprint,
+            ..self
+        }
+    }
+
+    /// What all methods look like on the wire, in short: builds with the same fingerprint understand each other in
+    /// every call. Zero when that is not known.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// What the messages of all methods look like; empty when that is not known.

@@ -11,8 +11,9 @@ mod settings;
 mod tasks;
 
 pub use cleave_host::Running;
+pub use cleave_storage::backup::{Contents, Restored};
 pub use cleave_storage::{Engine, Inspection};
-pub use run::{Billing, inspect, migrate, start, start_with};
+pub use run::{Billing, backup, inspect, migrate, restore, start, start_with};
 pub use settings::{
     DatabaseSettings, LedgerSettings, PeerSettings, RatingSettings, Settings, WatchSettings,
 };

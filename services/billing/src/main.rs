@@ -1,4 +1,4 @@
-//! The `billing` binary: `serve`, `migrate`, `health`, `config`.
+//! The `billing` binary: `serve`, `migrate`, `backup`, `restore`, `health`, `config`.
 
 use std::process::ExitCode;
 
@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cleave_host::command::main::<billing::Billing>()
+    cleave_host::command::main::<billing::Billing>(cleave_host::commit!())
 }

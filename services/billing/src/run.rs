@@ -5,6 +5,7 @@ use crate::peers::Operations;
 use crate::rpc;
 use crate::settings::Settings;
 use crate::tasks;
+use crate::tasks::heard::Heard;
 use crate::tasks::rater::Rater;
 use anyhow::Context as _;
 use billing_store::{Store, StoreOptions};
@@ -15,13 +16,19 @@ use cleave_contracts::billing::v1::spend_service_server::SpendServiceServer;
 use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, Running, gzip};
-use cleave_kernel::{SharedClock, SystemClock};
+use cleave_kernel::{Clock, SharedClock, SystemClock};
 use cleave_mesh::Mesh;
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::backup::{self as copies, Contents, Restore, Restored};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_client::OperationsClient;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The service, for the frame of its binary.
 #[derive(Debug)]
@@ -31,7 +38,12 @@ impl Program for Billing {
     const NAME: &'static str = "billing";
     const ABOUT: &'static str = "The billing data service: accounts, ledger, reservations, rating";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -43,6 +55,24 @@ impl Program for Billing {
 
     async fn migrate(settings: Settings) -> anyhow::Result<()> {
         migrate(&settings).await
+    }
+
+    async fn backup(settings: Settings, file: PathBuf) -> anyhow::Result<String> {
+        Ok(backup(&settings, &file).await?.to_string())
+    }
+
+    async fn restore(
+        settings: Settings,
+        file: Option<PathBuf>,
+        force: bool,
+    ) -> anyhow::Result<String> {
+        let restored = restore(&settings, file.as_deref(), force).await?;
+        Ok(restored.to_string())
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {
@@ -62,6 +92,34 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
         "the schema is up to date"
     );
     Ok(database.close().await?)
+}
+
+/// Copies the embedded database to a new file, while the service may run.
+///
+/// # Errors
+/// When there is such a file, the database is a server's, or the copy is not sound.
+pub async fn backup(settings: &Settings, file: &Path) -> anyhow::Result<Contents> {
+    let known = billing_store::migrations();
+    Ok(copies::backup(&settings.database.url, file, &known).await?)
+}
+
+/// Puts a copy in the place of the embedded database, or takes over what a server's tools have restored.
+///
+/// # Errors
+/// When the service runs, a database is there and may not be set aside, or the copy is not sound.
+pub async fn restore(
+    settings: &Settings,
+    file: Option<&Path>,
+    force: bool,
+) -> anyhow::Result<Restored> {
+    let order = Restore {
+        url: &settings.database.url,
+        from: file,
+        force,
+        migrations: &billing_store::migrations(),
+    };
+    let renew = |txn| async move { billing_store::mark_restored(&txn, SystemClock.now()).await };
+    Ok(copies::restore(order, renew).await?)
 }
 
 /// Looks at the database from outside and changes nothing.
@@ -139,14 +197,19 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
             async move { Ok(database.ping().await?) }
         })
         .on_stopped("store", async move { Ok(store.close().await?) });
+    let figures = settings.telemetry.figures;
     if let Some(mesh) = mesh(&settings, credentials.as_ref())? {
+        let heard = Heard::new(app.clock().now());
         let client = OperationsClient::new(mesh.to(operations_client::PEER)?);
-        let rater = Rater::new(app, Operations::new(client));
+        let rater = Rater::new(app.clone(), Operations::new(client));
         let period = settings.rating.retry_period;
         host = host
-            .task(tasks::delivery::task(rater.clone()))
+            .task(tasks::figures::task(app, Some(heard.clone()), figures))
+            .task(tasks::delivery::task(rater.clone(), heard))
             .task(tasks::parked_rows::task(rater, period))
             .state("peers", move || serde_json::json!(mesh.state()));
+    } else {
+        host = host.task(tasks::figures::task(app, None, figures));
     }
     let running = host.start().await?;
     // After the start, which installs what records the figures.
@@ -175,18 +238,9 @@ async fn connect(settings: &Settings) -> anyhow::Result<Database> {
         .context("the database (database.url) cannot be used")
 }
 
-/// Brings the schema up to date where that is wanted, and refuses to run on an older one where it is not.
+/// Brings the schema up to date where that is wanted, and refuses to run on one that does not serve this version.
 async fn prepare(settings: &Settings, database: &Database) -> anyhow::Result<()> {
     let all = billing_store::migrations();
-    if settings.database.migrate || settings.database.is_embedded() {
-        migrations::run(database, &all).await?;
-        return Ok(());
-    }
-    let pending = migrations::pending(database, &all).await?;
-    anyhow::ensure!(
-        pending.is_empty(),
-        "the schema is older than this version ({} steps): run `billing migrate`, or set database.migrate",
-        pending.len()
-    );
-    Ok(())
+    let apply = settings.database.migrate || settings.database.is_embedded();
+    Ok(migrations::prepare(database, &all, apply).await?)
 }

@@ -97,6 +97,25 @@ pub(crate) struct Replica {
     #[serde(default)]
     pub(crate) ejections: u64,
     pub(crate) last_error: Option<String>,
+    pub(crate) contract: Option<Contract>,
+}
+
+/// How the contract of a replica looks to its caller.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Contract {
+    /// `same`, `safe`, `conditional` or `unsafe`; absent when the replica does not tell.
+    pub(crate) level: Option<String>,
+    #[serde(default)]
+    pub(crate) skews: Vec<Skew>,
+}
+
+/// A method that the replica knows differently.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Skew {
+    pub(crate) method: String,
+    pub(crate) level: String,
+    #[serde(default)]
+    pub(crate) differences: Vec<String>,
 }
 
 /// Who a service is.

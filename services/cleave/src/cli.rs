@@ -1,9 +1,13 @@
 //! The command line: its verbs and what they share.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cleave_host::command::Program as _;
+use cleave_host::release;
+use operations::Operations;
 
 use crate::certs::Certs;
 use crate::up::UpArgs;
@@ -13,7 +17,11 @@ use crate::{certs, check, import, stat, statement, tap, up, verify};
 ///
 /// Without a subcommand, `cleave` is `cleave up`.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(
+    version = release::short(),
+    long_version = release::long(cleave_contracts::POLICIES, Operations::DATABASES),
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -93,7 +101,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Some(Command::Up(args)) => Box::pin(up::up(args)).await,
         Some(Command::Import(Import::Delivery(args))) => Box::pin(import::delivery(*args)).await,
         Some(Command::Import(Import::Example)) => {
-            print!("{}", import::EXAMPLE_MAP);
+            write!(io::stdout(), "{}", import::EXAMPLE_MAP)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Statement(args)) => Box::pin(statement::statement(args)).await,

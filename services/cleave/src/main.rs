@@ -29,12 +29,20 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cleave_host::release::built_from(cleave_host::commit!());
     let command = cli::Cli::parse();
     match cli::run(command) {
         Ok(code) => code,
+        Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cleave: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether whoever read the output has seen enough, such as `head`.
+fn is_unread(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

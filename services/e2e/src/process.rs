@@ -135,10 +135,7 @@ impl Process {
             .append(true)
             .open(&self.log)?;
         let mut command = Command::new(&self.program);
-        command.arg("serve");
-        for (key, value) in &self.settings {
-            command.arg("--set").arg(format!("{key}={value}"));
-        }
+        command.arg("serve").args(self.flags());
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -147,6 +144,26 @@ impl Process {
             .with_context(|| format!("starting {}", self.program.display()))?;
         self.child = Some(child);
         Ok(())
+    }
+
+    /// Runs another command of the same program on the same settings, and answers what it said.
+    ///
+    /// # Errors
+    /// When it fails: with what it said.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).args(self.flags());
+        let run = tokio::task::spawn_blocking(move || command.output());
+        let output = run.await??;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{arguments:?}: {said}");
+        Ok(said)
+    }
+
+    fn flags(&self) -> impl Iterator<Item = String> {
+        let flag = |(key, value): &(String, String)| ["--set".to_owned(), format!("{key}={value}")];
+        self.settings.iter().flat_map(flag)
     }
 
     /// Waits until the health service says SERVING for the whole process.

@@ -1,9 +1,14 @@
 //! The admin port: metrics, probes, and the state of the service as JSON.
+//!
+//! It speaks plaintext always, and answers gRPC's health service beside its pages: orchestrators' probes know no
+//! TLS, so they could not ask the port that serves calls.
 
 use crate::admission::Admission;
 use crate::drain::Drain;
-use crate::health::Readiness;
+use crate::health::pb::health_server::HealthServer;
+use crate::health::{HealthService, Readiness};
 use crate::probe::Probes;
+use crate::release;
 use crate::serve::Census;
 use crate::tap::{self, Contracts, Taps};
 use crate::task::Driver;
@@ -12,14 +17,18 @@ use axum::Json;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::tls::Credentials;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
+use tonic::server::NamedService as _;
 
 /// The content type that Prometheus asks for.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,6 +38,7 @@ const INDEX: &str = "<!doctype html><title>admin</title><ul>\
     <li><a href=/healthz>/healthz</a> whether the process lives\
     <li><a href=/readyz>/readyz</a> whether calls are welcome, and what stands in the way\
     <li><a href=/mesh>/mesh</a> the state of the service\
+    <li>/grpc.health.v1.Health, by gRPC: what probes ask, also of a service that speaks TLS\
     <li>/tap?method=&amp;caller=&amp;code=&amp;min_ms=&amp;limit= calls as they end, with their messages\
     <li><a href=/log>/log</a> what is logged; PUT directives such as info,sqlx=warn to change it</ul>";
 
@@ -45,6 +55,7 @@ pub(crate) struct Section {
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) name: Arc<str>,
+    pub(crate) contract: Arc<str>,
     pub(crate) listen: SocketAddr,
     pub(crate) readiness: Readiness,
     pub(crate) probes: Probes,
@@ -56,12 +67,15 @@ pub(crate) struct Admin {
     pub(crate) taps: Taps,
     pub(crate) contracts: Arc<Contracts>,
     pub(crate) sections: Arc<[Section]>,
+    pub(crate) health: HealthService,
 }
 
 impl Admin {
     /// The pages of the admin port.
     pub(crate) fn router(self) -> Router {
+        let health = format!("/{}/{{*method}}", HealthServer::<HealthService>::NAME);
         Router::new()
+            .route_service(&health, HealthServer::new(self.health.clone()))
             .route("/", get(|| async { Html(INDEX) }))
             .route("/metrics", get(metrics))
             .route("/healthz", get(|| async { "ok\n" }))
@@ -73,11 +87,25 @@ impl Admin {
     }
 }
 
-async fn metrics() -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, PROMETHEUS_TEXT)],
-        telemetry::metrics().render(),
-    )
+async fn metrics(headers: HeaderMap) -> Response {
+    let text = telemetry::render();
+    let kind = (header::CONTENT_TYPE, PROMETHEUS_TEXT);
+    let accepted = headers.get(header::ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    // Prometheus asks for it always, and the text shrinks to a thirtieth.
+    if accepted.is_some_and(|value| value.contains("gzip"))
+        && let Ok(packed) = packed(&text)
+    {
+        let packing = (header::CONTENT_ENCODING, "gzip");
+        return ([kind, packing], packed).into_response();
+    }
+    ([kind], text).into_response()
+}
+
+fn packed(text: &str) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes())?;
+    encoder.finish()
 }
 
 async fn log() -> Result<String, (StatusCode, String)> {
@@ -140,7 +168,9 @@ async fn mesh(State(admin): State<Admin>) -> Json<Value> {
         .collect();
     let mut body = json!({
         "service": admin.name.as_ref(),
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": release::VERSION,
+        "commit": release::commit(),
+        "contract": admin.contract.as_ref(),
         "now": SystemClock.now(),
         "process": { "id": std::process::id(), "started": *STARTED },
         "listen": admin.listen,

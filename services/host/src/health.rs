@@ -2,10 +2,11 @@
 //! services.
 //!
 //! Everything is NOT_SERVING until the probes pass, again while one fails, and for good once the end has
-//! begun.
+//! begun; but for [`LIVENESS`], which serves as long as the process can answer.
 
 use crate::drain::Drain;
 use futures::stream::{BoxStream, StreamExt as _};
+use metrics::Gauge;
 use pb::health_check_response::ServingStatus;
 use pb::health_server::Health;
 use pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
@@ -32,11 +33,16 @@ pub(crate) mod pb {
     pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/health.binpb"));
 }
 
+/// The name that an orchestrator asks to learn whether the process must be restarted. What a restart does not
+/// mend, a database that is away above all, does not count.
+pub const LIVENESS: &str = "liveness";
+
 /// Whether the server serves. Clones are the same object.
 #[derive(Debug, Clone)]
 pub(crate) struct Readiness {
     serving: Arc<Serving>,
     drain: Drain,
+    shown: Gauge,
 }
 
 /// Wakes those who wait in the order in which they came, so that a simulation can be run again.
@@ -47,11 +53,13 @@ struct Serving {
 }
 
 impl Readiness {
-    /// Not ready.
-    pub(crate) fn new(drain: Drain) -> Self {
+    /// Not ready; `shown` follows it.
+    pub(crate) fn new(drain: Drain, shown: Gauge) -> Self {
+        shown.set(0);
         Self {
             serving: Arc::default(),
             drain,
+            shown,
         }
     }
 
@@ -59,6 +67,7 @@ impl Readiness {
     pub(crate) fn set(&self, ready: bool) {
         let ready = ready && !self.drain.has_begun();
         if self.serving.now.swap(ready, Ordering::SeqCst) != ready {
+            self.shown.set(u8::from(ready));
             self.serving.changed.notify_waiters();
         }
     }
@@ -93,7 +102,7 @@ impl Readiness {
 }
 
 /// The health service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HealthService {
     names: BTreeSet<String>,
     readiness: Readiness,
@@ -102,8 +111,14 @@ pub(crate) struct HealthService {
 impl HealthService {
     /// Answers for the server as a whole and for each of these services.
     pub(crate) fn new(names: impl IntoIterator<Item = String>, readiness: Readiness) -> Self {
-        let names = names.into_iter().chain([String::new()]).collect();
+        let own = [String::new(), LIVENESS.to_owned()];
+        let names = names.into_iter().chain(own).collect();
         Self { names, readiness }
+    }
+
+    /// What is true of a service now.
+    fn state(&self, name: &str) -> HealthCheckResponse {
+        answer(status(name == LIVENESS || self.readiness.is_ready()))
     }
 }
 
@@ -121,10 +136,6 @@ const fn status(ready: bool) -> ServingStatus {
     }
 }
 
-fn serving(ready: bool) -> HealthCheckResponse {
-    answer(status(ready))
-}
-
 #[tonic::async_trait]
 impl Health for HealthService {
     async fn check(
@@ -137,15 +148,15 @@ impl Health for HealthService {
                 "there is no service {name:?} here"
             )));
         }
-        Ok(Response::new(serving(self.readiness.is_ready())))
+        Ok(Response::new(self.state(&name)))
     }
 
     async fn list(
         &self,
         _: Request<HealthListRequest>,
     ) -> Result<Response<HealthListResponse>, Status> {
-        let ready = self.readiness.is_ready();
-        let statuses = self.names.iter().map(|name| (name.clone(), serving(ready)));
+        let names = self.names.iter();
+        let statuses = names.map(|name| (name.clone(), self.state(name)));
         Ok(Response::new(HealthListResponse {
             statuses: statuses.collect(),
         }))
@@ -157,9 +168,13 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let known = self.names.contains(&request.into_inner().service);
+        let name = request.into_inner().service;
         let follower = Follower {
-            known,
+            about: match name.as_str() {
+                LIVENESS => About::Liveness,
+                name if self.names.contains(name) => About::Readiness,
+                _ => About::Nothing,
+            },
             readiness: self.readiness.clone(),
             told: None,
             over: false,
@@ -172,11 +187,18 @@ impl Health for HealthService {
     }
 }
 
+/// What a name that is watched stands for. The services of a server are fixed, so that never changes.
+#[derive(Clone, Copy)]
+enum About {
+    Readiness,
+    Liveness,
+    /// There is no such service; the call stays open all the same, as the protocol asks.
+    Nothing,
+}
+
 /// Who watches one service.
 struct Follower {
-    /// Whether there is such a service. The services of a server are fixed, so that never changes; the call
-    /// stays open all the same, as the protocol asks.
-    known: bool,
+    about: About,
     readiness: Readiness,
     told: Option<ServingStatus>,
     over: bool,
@@ -194,9 +216,10 @@ impl Follower {
             let mut change = pin!(self.readiness.change());
             change.as_mut().enable();
             let closing = drain.token().is_cancelled();
-            let now = match self.known {
-                false => ServingStatus::ServiceUnknown,
-                true => status(self.readiness.probed() && !closing),
+            let now = match self.about {
+                About::Nothing => ServingStatus::ServiceUnknown,
+                About::Liveness => ServingStatus::Serving,
+                About::Readiness => status(self.readiness.probed() && !closing),
             };
             if self.told.replace(now) != Some(now) {
                 return Some(Ok(answer(now)));

@@ -6,8 +6,10 @@ use crate::contract::ContractService;
 use crate::drain::Drain;
 use crate::health::pb::health_server::HealthServer;
 use crate::health::{HealthService, Readiness};
+use crate::meter;
 use crate::probe::{Probe, Probes};
 use crate::reflection;
+use crate::release;
 use crate::running::{Hook, Parts, Running};
 use crate::serve::{Handshake, Listen, Network, Port, Slots, Stack, Workers, accept};
 use crate::tap::Contracts;
@@ -187,6 +189,7 @@ impl HostBuilder {
         self.settings.validate(&mut faults);
         anyhow::ensure!(faults.found.is_empty(), Rejected(faults.found));
         telemetry::metrics();
+        meter::release(&self.name, self.policies);
 
         let credentials = match self.credentials.take() {
             None => self.settings.tls.credentials().context("host.tls")?,
@@ -197,8 +200,9 @@ impl HostBuilder {
         let admin = bind(&self.network, self.settings.admin_addr(), "host.admin").await?;
         let (listen, admin_addr) = (port.local_addr()?, admin.local_addr()?);
 
-        let readiness = Readiness::new(self.drain.clone());
-        let stack = self.stack(&readiness)?;
+        let readiness = Readiness::new(self.drain.clone(), meter::ready(&self.name));
+        let health = self.health(&readiness);
+        let stack = self.stack(&health)?;
         let (workers, threads) = self.workers(&handshake, &stack)?;
         let slots = Slots::new(&self.name, self.settings.max_connections);
         let census = slots.census().clone();
@@ -213,7 +217,7 @@ impl HostBuilder {
             self.drain.killed(),
         );
         self.probes.push(tasks.probe(self.settings.task_patience));
-        let probes = Probes::new(self.probes);
+        let probes = Probes::new(&self.name, self.probes, self.settings.probe_timeout);
         let period = self.settings.probe_period;
         tokio::spawn(
             probes
@@ -225,6 +229,7 @@ impl HostBuilder {
         described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
             name: Arc::clone(&self.name),
+            contract: release::contract(self.policies).into(),
             listen,
             readiness: readiness.clone(),
             probes,
@@ -236,6 +241,7 @@ impl HostBuilder {
             taps: stack.taps().clone(),
             contracts: Arc::new(Contracts::new(described)),
             sections: self.sections.into(),
+            health,
         };
         let admin = tokio::spawn(async move {
             if let Err(error) = axum::serve(admin, page.router()).await {
@@ -289,21 +295,24 @@ impl HostBuilder {
         }
     }
 
-    /// The services, with health, reflection and the contract, behind everything that each call passes.
-    fn stack(&mut self, readiness: &Readiness) -> anyhow::Result<Stack> {
-        // Whatever reflection lists may be asked for its health, these too.
+    /// Health, of whatever reflection lists: of the services, and of those that the host adds.
+    fn health(&mut self, readiness: &Readiness) -> HealthService {
         self.names
             .push(HealthServer::<HealthService>::NAME.to_owned());
         self.names.extend(reflection::NAMES.map(str::to_owned));
         if !self.policies.shape().is_empty() {
             self.names.push(ContractService::NAME.to_owned());
         }
+        HealthService::new(self.names.iter().cloned(), readiness.clone())
+    }
+
+    /// The services, with health, reflection and the contract, behind everything that each call passes.
+    fn stack(&mut self, health: &HealthService) -> anyhow::Result<Stack> {
         if let Some(contract) = ContractService::new(&self.names, self.policies) {
             self.routes.add_service(contract);
         }
-        let health = HealthService::new(self.names.iter().cloned(), readiness.clone());
         self.routes
-            .add_service(crate::gzip!(HealthServer::new(health)));
+            .add_service(crate::gzip!(HealthServer::new(health.clone())));
         reflection::add(&mut self.routes, &self.names, &self.descriptors)?;
         let routes = std::mem::take(&mut self.routes).routes();
         Ok(Stack::new(

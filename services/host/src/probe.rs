@@ -2,13 +2,12 @@
 
 use crate::drain::Drain;
 use crate::health::Readiness;
+use crate::meter;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A probe that takes longer has failed.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// While something fails, it is asked again this soon.
 const EAGER_PERIOD: Duration = Duration::from_millis(100);
 
@@ -34,11 +33,12 @@ impl Probe {
         }
     }
 
-    async fn run(&self) -> Result<(), String> {
-        match tokio::time::timeout(PROBE_TIMEOUT, (self.check)()).await {
+    /// One that takes longer than `patience` has failed.
+    async fn run(&self, patience: Duration) -> Result<(), String> {
+        match tokio::time::timeout(patience, (self.check)()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("{error:#}")),
-            Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+            Err(_) => Err(format!("no answer within {patience:?}")),
         }
     }
 }
@@ -54,14 +54,19 @@ pub(crate) struct Finding {
 /// Runs the probes and keeps what they found.
 #[derive(Clone)]
 pub(crate) struct Probes {
+    service: Arc<str>,
     probes: Arc<[Probe]>,
+    patience: Duration,
     findings: Arc<Mutex<Vec<Finding>>>,
 }
 
 impl Probes {
-    pub(crate) fn new(probes: Vec<Probe>) -> Self {
+    /// Probes that have `patience` each.
+    pub(crate) fn new(service: &Arc<str>, probes: Vec<Probe>, patience: Duration) -> Self {
         Self {
+            service: Arc::clone(service),
             probes: probes.into(),
+            patience,
             findings: Arc::default(),
         }
     }
@@ -99,7 +104,8 @@ impl Probes {
 
     /// Whether all probes pass.
     async fn run(&self) -> bool {
-        let results = futures::future::join_all(self.probes.iter().map(Probe::run)).await;
+        let runs = self.probes.iter().map(|probe| probe.run(self.patience));
+        let results = futures::future::join_all(runs).await;
         let findings: Vec<Finding> = self
             .probes
             .iter()
@@ -113,6 +119,7 @@ impl Probes {
         let ready = findings.iter().all(|finding| finding.ok);
         let mut last = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for finding in &findings {
+            meter::probe(&self.service, finding.name, finding.ok);
             let before = last
                 .iter()
                 .find(|old| old.name == finding.name)

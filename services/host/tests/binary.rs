@@ -4,6 +4,7 @@
 use cleave_host::command::{self, Program};
 use cleave_host::config::{Faults, HostSettings, TelemetrySettings, Validate};
 use cleave_host::{Host, Running};
+use cleave_mesh::policy::PolicyTable;
 use serde::Deserialize;
 use std::io::Read as _;
 use std::path::Path;
@@ -28,6 +29,7 @@ struct Settings {
 #[serde(deny_unknown_fields)]
 struct Section {
     ready: bool,
+    schema: String,
 }
 
 impl Validate for Settings {
@@ -40,8 +42,13 @@ impl Validate for Settings {
 impl Program for Demo {
     const NAME: &'static str = "demo";
     const ABOUT: &'static str = "A service for tests";
-    const DEFAULTS: &'static str = "[host]\nprobe_period = \"1s\"\n# Of the demo.\n[demo]\n# Whether it becomes ready.\nready = true\n";
+    const DEFAULTS: &'static str = "[host]\nprobe_period = \"1s\"\n# Of the demo.\n[demo]\n# Whether it becomes ready.\nready = true\n# A file that is there once the schema is.\nschema = \"\"\n";
+    const DATABASES: &'static str = "none";
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        PolicyTable::new(&[]).with_fingerprint(0xc1ea)
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -53,6 +60,16 @@ impl Program for Demo {
 
     async fn migrate(_: Settings) -> anyhow::Result<()> {
         Ok(())
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let file = Path::new(&settings.demo.schema);
+        let steps = if file.exists() {
+            &[][..]
+        } else {
+            &["m0001_demo"]
+        };
+        Ok(steps.iter().map(|&step| step.to_owned()).collect())
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {
@@ -100,6 +117,7 @@ fn run(arguments: &str) -> (Option<i32>, String) {
 struct Service {
     child: Child,
     address: String,
+    admin: String,
 }
 
 impl Drop for Service {
@@ -120,8 +138,12 @@ impl Service {
             file.display()
         );
         let child = demo(&arguments).spawn().expect("spawned");
-        let address = address_in(&file);
-        Self { child, address }
+        let [address, admin] = addresses_in(&file);
+        Self {
+            child,
+            address,
+            admin,
+        }
     }
 
     /// Asks for the end; gives the exit code and everything that was logged.
@@ -138,12 +160,13 @@ impl Service {
     }
 }
 
-fn address_in(file: &Path) -> String {
+fn addresses_in(file: &Path) -> [String; 2] {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         if let Ok(text) = std::fs::read_to_string(file) {
             let ready: serde_json::Value = serde_json::from_str(&text).expect("json");
-            return ready["listen"].as_str().expect("an address").to_owned();
+            return ["listen", "admin"]
+                .map(|port| ready[port].as_str().expect("an address").to_owned());
         }
         std::thread::yield_now();
     }
@@ -253,6 +276,70 @@ fn the_printed_defaults_are_a_file_that_can_be_used() {
 }
 
 #[test]
+fn a_schema_is_awaited_until_somebody_else_has_brought_it_up_to_date() {
+    let folder = tempfile::tempdir().expect("folder");
+    let schema = folder.path().join("schema");
+    let look = format!("migrate --check --set demo.schema={}", schema.display());
+    let (code, text) = run(&look);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("older than this version"), "{text}");
+    assert!(text.contains("m0001_demo"), "{text}");
+
+    let waiting = demo(&format!("{look} --wait 20s"))
+        .spawn()
+        .expect("spawned");
+    std::fs::write(&schema, "").expect("written");
+
+    let waited = waiting.wait_with_output().expect("ended");
+    assert_eq!(waited.status.code(), Some(0));
+    assert_eq!(run(&look).0, Some(0));
+    assert_eq!(run("migrate --wait 1s").0, Some(64), "nothing to wait for");
+}
+
+/// Asks the admin port as an orchestrator does, which knows no TLS.
+#[test]
+fn a_service_with_a_certificate_is_asked_for_its_health_in_plaintext_at_its_admin_port() {
+    let folder = tempfile::tempdir().expect("folder");
+    let service = Service::start(&credentials(folder.path()));
+
+    for name in ["", "--service liveness"] {
+        let (code, text) = run(&format!("health --address {} {name}", service.admin));
+        assert_eq!(code, Some(0), "{name}: {text}");
+    }
+    let (code, text) = run(&format!("health --address {}", service.address));
+    assert_ne!(code, Some(0), "in plaintext: {text}");
+}
+
+#[test]
 fn wrong_arguments_are_refused() {
     assert_eq!(run("serve --no-such-flag").0, Some(64));
+}
+
+#[test]
+fn the_version_is_told_shortly_and_at_length() {
+    let version = env!("CARGO_PKG_VERSION");
+    let (code, text) = run("-V");
+    assert_eq!(code, Some(0), "{text}");
+    let short = format!("demo {version} (unknown)");
+    assert!(text.lines().any(|line| line == short), "{text}");
+
+    let (code, text) = run("--version");
+
+    assert_eq!(code, Some(0), "{text}");
+    let long =
+        format!("demo {version}\ncommit: unknown\ncontract: 000000000000c1ea\ndatabases: none\n");
+    assert!(text.contains(&long), "{text}");
+}
+
+#[test]
+fn a_file_named_by_the_environment_is_read() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), "[host]\nworkerss = 2\n").expect("written");
+
+    let output = demo("migrate").env("CLEAVE_CONFIG", file.path()).output();
+
+    let output = output.expect("run");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{text}");
+    assert!(text.contains("did you mean workers?"), "{text}");
 }

@@ -11,8 +11,9 @@ mod settings;
 pub mod tasks;
 
 pub use cleave_host::Running;
+pub use cleave_storage::backup::{Contents, Restored};
 pub use cleave_storage::{Engine, Inspection};
-pub use run::{Operations, inspect, migrate, start, start_with};
+pub use run::{Operations, backup, inspect, migrate, restore, start, start_with};
 pub use settings::{
     DatabaseSettings, DeliverySettings, LeaseSettings, PeerSettings, Settings, WatchSettings,
 };

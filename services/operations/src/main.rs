@@ -1,4 +1,4 @@
-//! The `operations` binary: `serve`, `migrate`, `health`, `config`.
+//! The `operations` binary: `serve`, `migrate`, `backup`, `restore`, `health`, `config`.
 
 use std::process::ExitCode;
 
@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cleave_host::command::main::<operations::Operations>()
+    cleave_host::command::main::<operations::Operations>(cleave_host::commit!())
 }

@@ -1,5 +1,6 @@
 //! From settings to a running service.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ use cleave_contracts::operations::v1::rev_share_service_server::RevShareServiceS
 use cleave_host::command::Program;
 use cleave_host::config::{HostSettings, TelemetrySettings};
 use cleave_host::{Drain, Host, HostBuilder, Running, gzip};
-use cleave_kernel::{SharedClock, SystemClock};
+use cleave_kernel::{Clock, SharedClock, SystemClock};
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::tls::Credentials;
-use cleave_storage::{Database, Inspection, migrate as migrations};
+use cleave_storage::backup::{self as copies, Contents, Restore, Restored};
+use cleave_storage::{Database, Engine, Inspection, migrate as migrations};
 use operations_store::Store;
 
 use crate::app::{App, DeliveryIntake};
@@ -31,6 +34,9 @@ use crate::rpc::{
 use crate::settings::Settings;
 use crate::tasks;
 
+/// A database that takes longer to be looked at is not there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The service, for the frame of its binary.
 #[derive(Debug)]
 pub struct Operations;
@@ -39,7 +45,12 @@ impl Program for Operations {
     const NAME: &'static str = "operations";
     const ABOUT: &'static str = "The operations data service: catalogue, delivery, leases";
     const DEFAULTS: &'static str = include_str!("../config.default.toml");
+    const DATABASES: &'static str = Engine::NAMES;
     type Settings = Settings;
+
+    fn policies() -> PolicyTable {
+        cleave_contracts::POLICIES
+    }
 
     fn host(settings: &Settings) -> &HostSettings {
         &settings.host
@@ -51,6 +62,24 @@ impl Program for Operations {
 
     async fn migrate(settings: Settings) -> anyhow::Result<()> {
         migrate(&settings).await
+    }
+
+    async fn backup(settings: Settings, file: PathBuf) -> anyhow::Result<String> {
+        Ok(backup(&settings, &file).await?.to_string())
+    }
+
+    async fn restore(
+        settings: Settings,
+        file: Option<PathBuf>,
+        force: bool,
+    ) -> anyhow::Result<String> {
+        let restored = restore(&settings, file.as_deref(), force).await?;
+        Ok(restored.to_string())
+    }
+
+    async fn pending(settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let seen = inspect(settings, LOOK_TIMEOUT).await?;
+        Ok(seen.pending)
     }
 
     async fn start(settings: Settings) -> anyhow::Result<Running> {
@@ -70,6 +99,34 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
         "the schema is up to date"
     );
     Ok(database.close().await?)
+}
+
+/// Copies the embedded database to a new file, while the service may run.
+///
+/// # Errors
+/// When there is such a file, the database is a server's, or the copy is not sound.
+pub async fn backup(settings: &Settings, file: &Path) -> anyhow::Result<Contents> {
+    let known = operations_store::migrations();
+    Ok(copies::backup(&settings.database.url, file, &known).await?)
+}
+
+/// Puts a copy in the place of the embedded database, or takes over what a server's tools have restored.
+///
+/// # Errors
+/// When the service runs, a database is there and may not be set aside, or the copy is not sound.
+pub async fn restore(
+    settings: &Settings,
+    file: Option<&Path>,
+    force: bool,
+) -> anyhow::Result<Restored> {
+    let order = Restore {
+        url: &settings.database.url,
+        from: file,
+        force,
+        migrations: &operations_store::migrations(),
+    };
+    let renew = |txn| async move { operations_store::end_leases(&txn, SystemClock.now()).await };
+    Ok(copies::restore(order, renew).await?)
 }
 
 /// Looks at the database from outside and changes nothing.
@@ -121,16 +178,20 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
     )));
     let host = with_tasks(host, &app, &settings, credentials.as_ref())?;
     let probed = database.clone();
-    host.readiness("database", move || {
-        let database = probed.clone();
-        async move { Ok(database.ping().await?) }
-    })
-    .on_stopped("database", async move {
-        intake.close().await;
-        Ok(database.close().await?)
-    })
-    .start()
-    .await
+    let running = host
+        .readiness("database", move || {
+            let database = probed.clone();
+            async move { Ok(database.ping().await?) }
+        })
+        .on_stopped("database", async move {
+            intake.close().await;
+            Ok(database.close().await?)
+        })
+        .start()
+        .await?;
+    // After the start, which installs what records the figures.
+    tasks::meter::describe();
+    Ok(running)
 }
 
 /// Serves the contract.
@@ -165,6 +226,10 @@ fn with_tasks(
     settings: &Settings,
     credentials: Option<&Credentials>,
 ) -> anyhow::Result<HostBuilder> {
+    let host = host.task(tasks::figures::task(
+        app.clone(),
+        settings.telemetry.figures,
+    ));
     if settings.peers.billing.is_empty() {
         return Ok(host);
     }
@@ -199,18 +264,9 @@ async fn connect(settings: &Settings) -> anyhow::Result<Database> {
         .context("the database (database.url) cannot be used")
 }
 
-/// Brings the schema up to date where that is wanted, and refuses to run on an older one where it is not.
+/// Brings the schema up to date where that is wanted, and refuses to run on one that does not serve this version.
 async fn prepare(settings: &Settings, database: &Database) -> anyhow::Result<()> {
     let all = operations_store::migrations();
-    if settings.database.migrate || settings.database.is_embedded() {
-        migrations::run(database, &all).await?;
-        return Ok(());
-    }
-    let pending = migrations::pending(database, &all).await?;
-    anyhow::ensure!(
-        pending.is_empty(),
-        "the schema is older than this version ({} steps): run `operations migrate`, or set database.migrate",
-        pending.len()
-    );
-    Ok(())
+    let apply = settings.database.migrate || settings.database.is_embedded();
+    Ok(migrations::prepare(database, &all, apply).await?)
 }

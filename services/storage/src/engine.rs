@@ -33,6 +33,9 @@ impl Engine {
         }
     }
 
+    /// Their names, for people.
+    pub const NAMES: &'static str = "SQLite (embedded), PostgreSQL, MySQL, MariaDB";
+
     /// How many values one statement may bind.
     pub const fn bind_limit(self) -> usize {
         match self {

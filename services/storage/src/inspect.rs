@@ -1,11 +1,11 @@
 //! A look at a database from outside: whether it is there, migrated, and what time it has.
 
-use std::path::Path;
 use std::time::Duration;
 
 use cleave_kernel::{Clock, ClockReading, SystemClock, Timestamp};
 use sea_orm::{ConnectionTrait, Statement};
 
+use crate::connect::sqlite::file_of;
 use crate::migrate::{self, Migrations};
 use crate::{Database, DatabaseOptions, Engine, StorageError};
 
@@ -83,8 +83,9 @@ async fn clock(database: &Database) -> Result<Option<ClockReading>, StorageError
 
 /// The file of an embedded database that does not exist.
 fn missing_file(url: &str) -> Option<String> {
-    let path = url.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let path = path.split('?').next().unwrap_or(path);
-    (!path.contains(":memory:") && !Path::new(path).exists()).then(|| path.to_owned())
+    if !url.starts_with("sqlite:") || url.contains(":memory:") {
+        return None;
+    }
+    let file = file_of(url).ok()?;
+    (!file.exists()).then(|| file.display().to_string())
 }

@@ -3,6 +3,7 @@
 //! ([`feed`]), idempotency ([`idempotency`]), gap-free sequences ([`sequence`]) and gathering
 //! ([`Gatherer`]). Nothing here knows an entity of either side.
 
+pub mod backup;
 mod bulk;
 mod connect;
 mod counter;
@@ -10,6 +11,7 @@ mod database;
 mod engine;
 mod error;
 pub mod feed;
+mod figures;
 mod gather;
 pub mod idempotency;
 mod inspect;
@@ -29,6 +31,7 @@ pub use database::Database;
 pub use engine::Engine;
 pub use error::{Retryable, StorageError};
 pub use feed::FeedSignal;
+pub use figures::Figures;
 pub use gather::{GatherError, Gatherer};
 pub use inspect::{Inspection, inspect};
 pub use lane::Reader;

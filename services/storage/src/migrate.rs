@@ -1,7 +1,8 @@
 //! Runs migrations under a lock of the whole database, so that replicas that start together do not collide.
 //!
 //! Migrations are applied in the order listed, each once, by name. One that the database has and the list
-//! lacks is left alone: it is a newer release's, and migrations only ever expand what older code uses.
+//! lacks is left alone: it is a newer release's. As a rule it only expands what this release uses, which then runs on;
+//! one that takes something away says so in its name, and a release that does not know it refuses to run.
 
 use std::collections::HashSet;
 
@@ -14,6 +15,8 @@ use crate::connect::mysql;
 use crate::{Database, DatabaseOptions, Engine, StorageError};
 
 const TABLE: &str = "schema_migrations";
+/// What the name of a migration contains that takes away what the release before the last still used.
+pub const CONTRACT: &str = "_contract_";
 /// Any number will do as long as every release uses the same.
 const POSTGRES_LOCK: i64 = 0x636c_6561_7665;
 const MYSQL_LOCK_SECONDS: i64 = 120;
@@ -62,6 +65,53 @@ pub async fn pending(db: &Database, migrations: &Migrations) -> Result<Vec<Strin
         .collect())
 }
 
+/// The names of migrations that the database has and `migrations` lacks: those of a newer release.
+pub async fn newer(db: &Database, migrations: &Migrations) -> Result<Vec<String>, StorageError> {
+    let schema = SchemaManager::new(db.reader());
+    if !schema.has_table(TABLE).await? {
+        return Ok(Vec::new());
+    }
+    let known: HashSet<&str> = migrations.iter().map(|known| known.name()).collect();
+    let applied = applied(db.reader()).await?;
+    let mut newer: Vec<String> = applied.into_iter().collect();
+    newer.retain(|name| !known.contains(name.as_str()));
+    newer.sort_unstable();
+    Ok(newer)
+}
+
+/// Makes sure that a service of these `migrations` can run on the database: brings it up to date when `apply` says so,
+/// else refuses an older one. A newer one is refused only when it has taken away what this release uses.
+pub async fn prepare(
+    db: &Database,
+    migrations: &Migrations,
+    apply: bool,
+) -> Result<(), StorageError> {
+    let newer = newer(db, migrations).await?;
+    if let Some(contract) = newer.iter().find(|name| name.contains(CONTRACT)) {
+        return Err(StorageError::Unsuitable(format!(
+            "the schema is newer than this version and serves it no longer ({contract}): run the version that brought it, or a later one"
+        )));
+    }
+    if !newer.is_empty() {
+        tracing::warn!(
+            migrations.newer = newer.join(", "),
+            "the schema is newer than this version; it only adds to what this version uses, which runs on it"
+        );
+    }
+    if apply {
+        run(db, migrations).await?;
+        return Ok(());
+    }
+    let pending = pending(db, migrations).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(StorageError::Unsuitable(format!(
+        "the schema is older than this version ({} steps): run `migrate`, or set database.migrate",
+        pending.len()
+    )))
+}
+
 async fn apply<C: ConnectionTrait>(
     conn: &C,
     schema: &SchemaManager<'_>,
@@ -97,7 +147,8 @@ async fn apply<C: ConnectionTrait>(
     Ok(names)
 }
 
-async fn applied<C: ConnectionTrait>(conn: &C) -> Result<HashSet<String>, StorageError> {
+/// The names of the migrations that the database has.
+pub(crate) async fn applied<C: ConnectionTrait>(conn: &C) -> Result<HashSet<String>, StorageError> {
     let names = Query::select().column("name").from(TABLE).to_owned();
     let rows = conn.query_all(&names).await?;
     rows.iter()

@@ -9,7 +9,7 @@ use crate::rev_share::RevShare;
 use crate::terms::Terms;
 use cleave_kernel::{AdUnitId, LineItemId, Timestamp};
 use jiff::tz::TimeZone;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Above so many entries everything is forgotten; far beyond what one network has alive.
@@ -50,6 +50,8 @@ pub struct Catalogue {
     zone: TimeZone,
     most_entries: usize,
     terms: HashMap<(LineItemId, i64), Arc<Terms>>,
+    /// Versions that say something else than when they were rated by.
+    contradicted: HashSet<(LineItemId, i64)>,
     shares: HashMap<AdUnitId, Vec<Span>>,
     bases: HashMap<BucketKey, Arc<Basis>>,
     days: HashMap<Timestamp, CivilDay>,
@@ -67,6 +69,7 @@ impl Catalogue {
             zone,
             most_entries,
             terms: HashMap::new(),
+            contradicted: HashSet::new(),
             shares: HashMap::new(),
             bases: HashMap::new(),
             days: HashMap::new(),
@@ -79,6 +82,12 @@ impl Catalogue {
         self.terms.insert(key, Arc::new(terms));
     }
 
+    /// Takes in that a version of terms says something else than when it was rated by: nothing is rated by it, until it
+    /// was forgotten and learned anew.
+    pub fn contradict_terms(&mut self, line_item: LineItemId, version: i64) {
+        self.contradicted.insert((line_item, version));
+    }
+
     /// Takes in the share that holds from `from` up to `until`.
     pub fn learn_share(&mut self, share: RevShare, from: Timestamp, until: Timestamp) {
         let spans = self.shares.entry(share.ad_unit).or_default();
@@ -87,13 +96,18 @@ impl Catalogue {
         spans.push(Span { from, until, share });
     }
 
+    /// Forgets everything: Operations has begun another history, which may say something else.
+    pub fn forget(&mut self) {
+        *self = Self::bounded(self.zone.clone(), self.most_entries);
+    }
+
     /// Forgets everything, if that has become too much. Between batches alone: what was just learned for some rows must
     /// still be there when they are prepared, or they would be parked for terms that are known.
     pub fn trim(&mut self) {
         let spans: usize = self.shares.values().map(Vec::len).sum();
         let entries = self.terms.len() + spans + self.bases.len() + self.days.len();
         if entries > self.most_entries {
-            *self = Self::bounded(self.zone.clone(), self.most_entries);
+            self.forget();
         }
     }
 
@@ -133,6 +147,16 @@ impl Catalogue {
 
     fn basis(&mut self, row: &DeliveryRow, day: CivilDay) -> Result<Arc<Basis>, Obstacle> {
         let key = &row.key;
+        if self
+            .contradicted
+            .contains(&(key.line_item, key.terms_version))
+        {
+            let changed = format!(
+                "{}@{} is not what it was when it was rated by: publish another version",
+                key.line_item, key.terms_version
+            );
+            return Err(Obstacle::new(ParkReason::InvalidRow, changed));
+        }
         let terms = self.terms.get(&(key.line_item, key.terms_version));
         let terms = terms.ok_or_else(|| {
             let missing = format!("{}@{}", key.line_item, key.terms_version);

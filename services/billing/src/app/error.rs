@@ -2,7 +2,7 @@
 
 use billing_domain::Refusal;
 use billing_store::StoreError;
-use cleave_kernel::{RequestId, Violation, Violations};
+use cleave_kernel::{RequestId, Timestamp, Violation, Violations};
 use cleave_storage::token::Expiry;
 use cleave_storage::{StorageError, TokenError};
 
@@ -33,6 +33,14 @@ pub enum Error {
     /// The database cannot be reached, or did not say what became of the write.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The database was restored, and the delivery since its backup is not rated again yet.
+    #[error(
+        "Billing was restored at {restored_at} and is still rating the delivery since its backup"
+    )]
+    CatchingUp {
+        /// When it was restored.
+        restored_at: Timestamp,
+    },
     /// The service is going down.
     #[error("the service is going down")]
     ShuttingDown,

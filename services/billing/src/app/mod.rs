@@ -1,12 +1,14 @@
 //! What can be asked of billing, in the words of the domain. Knows no protocol.
 
 mod account;
+mod catch_up;
 mod error;
 mod ledger;
 mod rating;
 mod reservation;
 mod spend;
 
+pub(crate) use catch_up::CatchUp;
 pub use error::Error;
 pub(crate) use spend::Spend;
 
@@ -27,12 +29,21 @@ pub struct Request {
 #[derive(Clone)]
 pub struct App {
     store: Store,
+    catch_up: CatchUp,
 }
 
 impl App {
     /// Answers from this store.
-    pub const fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            catch_up: CatchUp::default(),
+        }
+    }
+
+    /// Whether delivery is still being caught up with after a restore.
+    pub(crate) const fn catch_up(&self) -> &CatchUp {
+        &self.catch_up
     }
 
     /// The rows.

@@ -16,6 +16,7 @@ impl App {
         command: ReserveBudget,
         request: Request,
     ) -> Result<Reserved, Error> {
+        self.catch_up().check(self.store()).await?;
         let command = Command::ReserveBudget(command);
         match self.write(command, request).await? {
             Outcome::Reserved(reserved) => Ok(*reserved),

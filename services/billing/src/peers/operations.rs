@@ -36,6 +36,8 @@ pub(crate) struct Batch {
     pub(crate) revision: i64,
     pub(crate) as_of: Timestamp,
     pub(crate) watermarks: BTreeMap<String, Timestamp>,
+    /// Whether the stream has reached the end of the feed with it.
+    pub(crate) at_head: bool,
 }
 
 /// Why the stream cannot go on.
@@ -185,6 +187,9 @@ impl Batch {
             let source = convert::source("source", &watermark.source)?;
             Ok::<_, Malformed>((source, through))
         };
+        // Watermarks are told at the end of the feed alone, and a message that could bear more rows had no more.
+        let could_bear = usize::try_from(ROWS).unwrap_or(0);
+        let at_head = message.rows.len() < could_bear || !message.watermarks.is_empty();
         let mut rows = Vec::with_capacity(message.rows.len());
         let mut unreadable = Vec::new();
         for row in message.rows {
@@ -218,6 +223,7 @@ impl Batch {
             revision: message.revision,
             as_of: convert::time("as_of", message.as_of.as_ref())?,
             watermarks,
+            at_head,
         })
     }
 }

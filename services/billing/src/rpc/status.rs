@@ -16,6 +16,8 @@ use tonic::Status;
 
 /// The domain of every reason.
 const ERRORS: Domain = Domain::new("billing.cleave");
+/// When to come back while delivery is being caught up with.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// When to come back after being turned away.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -61,6 +63,10 @@ fn refusal(error: Error) -> Refusal {
         Error::Unavailable => ERRORS
             .unavailable(word(ErrorReason::StoreUnavailable), message)
             .retry_after(SOON),
+        Error::CatchingUp { restored_at } => ERRORS
+            .unavailable(word(ErrorReason::CatchingUp), message)
+            .meta("restored_at_time", restored_at)
+            .retry_after(CAUGHT_UP),
         Error::ShuttingDown => ERRORS
             .unavailable(word(ErrorReason::ShuttingDown), message)
             .retry_after(SOON),

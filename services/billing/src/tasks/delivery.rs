@@ -1,6 +1,7 @@
 //! Follows Operations' delivery and rates it. What is taken in and how far are stored in one transaction, so that a
 //! crash at any point repeats a batch at worst, which changes nothing.
 
+use super::heard::Heard;
 use super::meter;
 use super::rater::Rater;
 use crate::peers::{Batch, StreamError};
@@ -16,14 +17,15 @@ const MESSAGES: usize = 8;
 const ROWS: usize = 5000;
 
 /// The task.
-pub(crate) fn task(rater: Rater) -> StreamTask {
+pub(crate) fn task(rater: Rater, heard: Heard) -> StreamTask {
     StreamTask::new("delivery", move |session| {
-        let rater = rater.clone();
-        async move { follow(&rater, &session).await }
+        let (rater, heard) = (rater.clone(), heard.clone());
+        async move { follow(&rater, &heard, &session).await }
     })
 }
 
-async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
+async fn follow(rater: &Rater, heard: &Heard, session: &Session) -> anyhow::Result<()> {
+    let catch_up = rater.app().catch_up();
     let mut token = rater.app().store().delivery_progress().await?.resume_token;
     let opened = tokio::select! {
         () = session.stopped() => return Ok(()),
@@ -43,13 +45,16 @@ async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
         };
         let (batches, fault) = read(arrived);
         for batch in batches {
-            let as_of = batch.as_of;
+            let (as_of, at_head) = (batch.as_of, batch.at_head);
             // A heartbeat that brings nothing is not worth a transaction.
             if batch.resume_token != token || !batch.watermarks.is_empty() {
                 token.clone_from(&batch.resume_token);
                 take_in(rater, batch).await?;
             }
-            meter::lag(rater.app().clock().now().since(as_of));
+            if at_head {
+                catch_up.done(rater.app().store()).await?;
+            }
+            heard.at(as_of);
             session.progress();
         }
         if let Some(fault) = fault {
@@ -98,6 +103,7 @@ async fn start_over(rater: &Rater, error: StreamError) -> anyhow::Result<()> {
         return Err(error.into());
     }
     tracing::warn!("the delivery stream is read again from its beginning");
+    rater.forget().await;
     let known = rater.app().store().delivery_progress().await?;
     let beginning = Progress {
         resume_token: String::new(),

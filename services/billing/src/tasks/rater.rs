@@ -68,6 +68,12 @@ impl Rater {
         Ok(self.app.rate_delivery(rows, unreadable, progress).await?)
     }
 
+    /// Forgets what Operations has said, which has begun another history.
+    pub(crate) async fn forget(&self) {
+        let _alone = self.in_use.write().await;
+        self.catalogue.lock().await.forget();
+    }
+
     /// Refuses to put aside without end: an Operations of which nothing can be read is a fault to be mended there, and the
     /// stream waits at its place meanwhile, so that nothing is lost.
     async fn leave_room_for(&self, unreadable: &[UnreadableRow]) -> anyhow::Result<()> {
@@ -100,7 +106,16 @@ impl Rater {
         }
         let terms = self.operations.terms(&terms).await?;
         let shares = self.operations.shares(&shares).await?;
+        let contradicted = self.app.store().contradicted_terms(&terms).await?;
         let mut catalogue = self.catalogue.lock().await;
+        for (line_item, version) in contradicted {
+            tracing::error!(
+                line_item.id = %line_item,
+                terms.version = version,
+                "terms are not what they were when they were rated by; their rows are parked"
+            );
+            catalogue.contradict_terms(line_item, version);
+        }
         for terms in terms {
             catalogue.learn_terms(terms);
         }

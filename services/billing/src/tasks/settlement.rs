@@ -127,7 +127,11 @@ impl Error {
     /// Whether the error says nothing of what was asked, so that the same may well succeed later.
     const fn passes(&self) -> bool {
         match self {
-            Self::Overloaded | Self::Contention | Self::Unavailable | Self::ShuttingDown => true,
+            Self::Overloaded
+            | Self::Contention
+            | Self::Unavailable
+            | Self::CatchingUp { .. }
+            | Self::ShuttingDown => true,
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::Mismatch { .. }

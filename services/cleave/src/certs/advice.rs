@@ -1,6 +1,7 @@
 //! What to do with new certificates.
 
 use super::folder::{Files, Folder};
+use crate::output::say;
 use anyhow::Result;
 
 /// What the configuration of every service takes for granted.
@@ -17,24 +18,25 @@ pub(super) fn configuration(folder: &Folder, trust_domain: &str) -> Result<()> {
             name,
             certificate,
             key,
+            authority,
         } = files;
-        println!(
+        say!(
             "\nIn the configuration of {name}:\n\n[host.tls]\ncertificate = {:?}\nkey = {:?}\nauthority = {:?}",
             certificate.display().to_string(),
             key.display().to_string(),
-            believed.display().to_string(),
-        );
+            authority.display().to_string(),
+        )?;
         if trust_domain != USUAL_DOMAIN {
-            println!("trust_domain = {trust_domain:?}");
+            say!("trust_domain = {trust_domain:?}")?;
         }
     }
     let own = folder.workload("cleave");
-    println!(
+    say!(
         "\nThen plaintext is refused, and methods answer only those whom their contract names. People call as `cleave`:\n
 grpcurl -cacert {} -cert {} -key {} localhost:50051 list",
         believed.display(),
         own.certificate.display(),
         own.key.display(),
-    );
+    )?;
     Ok(())
 }

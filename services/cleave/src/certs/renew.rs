@@ -3,6 +3,7 @@
 use super::authority::Workload;
 use super::folder::{Files, Folder};
 use super::{RenewArgs, init, show};
+use crate::output::say;
 use anyhow::{Context, Result, ensure};
 use cleave_mesh::tls::TrustDomain;
 
@@ -25,10 +26,10 @@ pub(super) fn renew(args: &RenewArgs) -> Result<()> {
     };
     ensure!(!workloads.is_empty(), "no workload has a certificate here");
     for (files, workload) in workloads {
-        files.save(&authority.issue(&workload, args.lifetime)?)?;
+        folder.save(&files, &authority.issue(&workload, args.lifetime)?)?;
     }
-    show::print(&show::of(&folder)?);
-    println!("\nRunning services take them within their host.tls.reload_period.");
+    show::print(&show::of(&folder)?)?;
+    say!("\nRunning services take them within their host.tls.reload_period.")?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use super::authority::Authority;
 use super::certificate::Certificate;
 use super::folder::Folder;
 use super::show;
+use crate::output::say;
 use anyhow::{Context, Result, ensure};
 
 /// Begins or ends the change.
@@ -31,15 +32,15 @@ fn begin(folder: &Folder, args: &RotateArgs) -> Result<()> {
     let domain = trust_domain(folder)?;
     let (_, issued) = Authority::make(&domain, args.ca_lifetime)?;
     folder.save_authority(&issued, &believed)?;
-    show::print(&show::of(folder)?);
+    show::print(&show::of(folder)?)?;
     let dir = args.dir.display();
-    println!(
+    say!(
         "\nBoth authorities are believed by whoever has read ca.crt again. Now
   1. wait until every service has: its host.tls.reload_period (10s), or restart it
   2. cleave certs renew {dir}
   3. wait again, until nobody shows a certificate of the old authority
   4. cleave certs rotate-ca --finish {dir}"
-    );
+    )?;
     Ok(())
 }
 
@@ -54,14 +55,14 @@ fn finish(folder: &Folder) -> Result<()> {
     }
     let before = folder.believed()?.len();
     folder.save_believed(std::slice::from_ref(&authority))?;
-    show::print(&show::of(folder)?);
-    println!(
+    show::print(&show::of(folder)?)?;
+    say!(
         "\n{}",
         match before {
             1 => "There was nothing to end: one authority is believed.".to_owned(),
             _ => format!("Only {} is believed now.", show::name(&authority.subject)),
         }
-    );
+    )?;
     Ok(())
 }
 

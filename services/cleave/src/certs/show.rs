@@ -4,8 +4,10 @@ use super::certificate::Certificate;
 use super::folder::{Folder, is_exposed};
 use super::{ShowArgs, now};
 use crate::output;
+use crate::output::say;
 use anyhow::Result;
 use serde::Serialize;
+use std::io;
 use std::process::ExitCode;
 
 /// One certificate, as it is shown.
@@ -29,7 +31,7 @@ pub(super) fn show(args: &ShowArgs) -> Result<ExitCode> {
     if args.output.is_json() {
         output::print_json(&lines)?;
     } else {
-        print(&lines);
+        print(&lines)?;
     }
     let sound = lines.iter().all(|line| line.trouble.is_none());
     Ok(if sound {
@@ -89,7 +91,7 @@ impl Line {
 }
 
 /// Prints the certificates as a table.
-pub(super) fn print(lines: &[Line]) {
+pub(super) fn print(lines: &[Line]) -> io::Result<()> {
     let header = ["Holder", "Identity", "Signed by", "Expires", "Left", ""];
     let mut table = output::table(&header, header.len());
     for line in lines {
@@ -102,7 +104,8 @@ pub(super) fn print(lines: &[Line]) {
             line.trouble.clone().unwrap_or_default(),
         ]);
     }
-    println!("{table}");
+    say!("{table}")?;
+    Ok(())
 }
 
 /// The name out of `CN=name`.

@@ -5,6 +5,7 @@
 mod certificates;
 mod clock;
 mod configuration;
+mod contract;
 mod database;
 mod finding;
 mod peers;
@@ -123,6 +124,8 @@ async fn once(args: &CheckArgs) -> Result<Report> {
     let answering =
         || all().filter_map(|(subject, seen)| Some((subject, seen, seen.state.as_ref().ok()?)));
     peers.extend(answering().flat_map(|(subject, _, state)| peers::edges(subject, state)));
+    let contracts = answering().flat_map(|(subject, _, state)| contract::check(subject, state));
+    let contracts = contracts.collect();
     let certificates =
         all().flat_map(|(subject, seen)| certificates::check(subject, seen.state.as_ref().ok()));
     let clocks =
@@ -133,6 +136,7 @@ async fn once(args: &CheckArgs) -> Result<Report> {
         section("configuration", faults),
         section("database", databases.collect()),
         section("peers", peers),
+        section("contract", contracts),
         section("certificates", certificates.collect()),
         section("clock", clocks.collect()),
         section("tasks", tasks.collect()),

@@ -1,5 +1,6 @@
 //! What an import did, for people or for programs.
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use super::fault::Fault;
 use super::plan::Plan;
 use crate::output;
+use crate::output::say;
 
 /// How many faults people are shown; programs get all.
 const SHOWN: usize = 50;
@@ -114,17 +116,17 @@ impl Report {
         }
         if !self.sent {
             let faults = self.faults.len();
-            println!(
+            say!(
                 "{faults} faults: no delivery was sent. --skip-bad-lines leaves those lines out."
-            );
+            )?;
             return Ok(());
         }
-        self.print_done();
+        self.print_done()?;
         Ok(())
     }
 
-    fn print_done(&self) {
-        println!("{} lines read, {} left out", self.lines, self.faults.len());
+    fn print_done(&self) -> io::Result<()> {
+        say!("{} lines read, {} left out", self.lines, self.faults.len())?;
         let Created {
             advertisers,
             campaigns,
@@ -133,23 +135,26 @@ impl Report {
             games,
             ad_units,
         } = self.created;
-        println!(
+        say!(
             "created    {advertisers} advertisers, {campaigns} campaigns, {line_items} line items, \
              {publishers} publishers, {games} games, {ad_units} ad units"
-        );
+        )?;
         let Stored {
             inserted,
             corrected,
             unchanged,
         } = self.stored;
-        println!("delivery   {inserted} rows new, {corrected} corrected, {unchanged} unchanged");
+        say!("delivery   {inserted} rows new, {corrected} corrected, {unchanged} unchanged")?;
         match self.rated {
-            None => println!("rating     not waited for"),
-            Some(rated) if rated.complete => println!("rating     all rated"),
-            Some(rated) => println!(
+            None => say!("rating     not waited for")?,
+            Some(rated) if rated.complete => say!("rating     all rated")?,
+            Some(rated) => say!(
                 "rating     still under way: {} of {} rows, {} parked",
-                rated.rated_rows, rated.delivered_rows, rated.parked_rows
-            ),
+                rated.rated_rows,
+                rated.delivered_rows,
+                rated.parked_rows
+            )?,
         }
+        Ok(())
     }
 }

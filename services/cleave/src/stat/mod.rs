@@ -23,6 +23,7 @@ use self::figures::Figures;
 use self::scrape::Snapshot;
 use crate::admin::AdminPort;
 use crate::cli::OutputArgs;
+use crate::output::say;
 use crate::{output, up};
 
 /// Puts the cursor into the first line and clears all that follows.
@@ -91,7 +92,7 @@ fn show(args: &StatArgs, before: Option<&Snapshot>, after: &Snapshot) -> Result<
             output::print_json(&figures)?;
         } else {
             // One document a line, for whoever reads as they come.
-            println!("{}", serde_json::to_string(&figures)?);
+            say!("{}", serde_json::to_string(&figures)?)?;
         }
     } else {
         let clear = if out.is_terminal() && !single {

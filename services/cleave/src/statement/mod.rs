@@ -46,7 +46,7 @@ pub(crate) async fn statement(args: StatementArgs) -> Result<ExitCode> {
     if args.output.is_json() {
         output::print_json(&statement)?;
     } else {
-        print::print(&statement);
+        print::print(&statement)?;
     }
     if statement.adds_up() {
         Ok(ExitCode::SUCCESS)

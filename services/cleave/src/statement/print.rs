@@ -1,23 +1,28 @@
 //! The statement for people.
 
 use super::summary::{Proof, Statement};
+use crate::output::say;
 use crate::output::{amount, table};
+use std::io;
 
 /// Prints the statement as tables.
-pub(super) fn print(statement: &Statement) {
-    campaigns(statement);
-    publishers(statement);
+pub(super) fn print(statement: &Statement) -> io::Result<()> {
+    campaigns(statement)?;
+    publishers(statement)?;
     for proof in &statement.proofs {
-        print_proof(proof);
+        print_proof(proof)?;
     }
     let rating = &statement.rating;
-    println!(
+    say!(
         "\n{} of {} delivery rows are rated, {} are parked",
-        rating.rated_rows, rating.delivered_rows, rating.parked_rows
-    );
+        rating.rated_rows,
+        rating.delivered_rows,
+        rating.parked_rows
+    )?;
+    Ok(())
 }
 
-fn campaigns(statement: &Statement) {
+fn campaigns(statement: &Statement) -> io::Result<()> {
     let header = [
         "Advertiser",
         "Campaign",
@@ -49,10 +54,11 @@ fn campaigns(statement: &Statement) {
             amount(line.kept_micros),
         ]);
     }
-    println!("{table}\n");
+    say!("{table}\n")?;
+    Ok(())
 }
 
-fn publishers(statement: &Statement) {
+fn publishers(statement: &Statement) -> io::Result<()> {
     let header = [
         "Publisher",
         "",
@@ -74,11 +80,12 @@ fn publishers(statement: &Statement) {
             amount(line.stated_micros),
         ]);
     }
-    println!("{table}\n");
+    say!("{table}\n")?;
+    Ok(())
 }
 
-fn print_proof(proof: &Proof) {
-    println!(
+fn print_proof(proof: &Proof) -> io::Result<()> {
+    say!(
         "{}  charges {} = earnings {} + platform revenue {} + overdelivery {}  {}",
         proof.currency_code,
         amount(proof.charges_micros),
@@ -90,5 +97,6 @@ fn print_proof(proof: &Proof) {
         } else {
             "DOES NOT HOLD"
         },
-    );
+    )?;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod line;
 mod stream;
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -11,11 +12,12 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::OutputArgs;
+use crate::output::say;
 
 /// What to watch.
 #[derive(Debug, Args)]
 pub(crate) struct TapArgs {
-    /// The admin port of the service, such as 127.0.0.1:9051.
+    /// The admin port of the service, such as 127.0.0.1:50061.
     #[arg(long, value_name = "ADDR")]
     admin: SocketAddr,
     /// Only this method: its path or the end of it, such as GetAccount.
@@ -85,10 +87,10 @@ pub(crate) async fn tap(args: TapArgs) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         };
         if args.output.is_json() {
-            println!("{line}");
+            say!("{line}")?;
         } else {
             let call: Value = serde_json::from_str(&line).context("the tap's answer")?;
-            print!("{}", line::show(&call));
+            write!(io::stdout(), "{}", line::show(&call))?;
         }
     }
 }

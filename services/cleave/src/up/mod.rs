@@ -79,7 +79,9 @@ async fn serve(args: &UpArgs, pair: &Pair) -> Result<()> {
     if let Some(file) = &args.ready_file {
         ready::write(file, pair)?;
     }
-    ready::print(pair);
+    if ready::print(pair).is_err() {
+        tracing::debug!("nobody reads what is printed");
+    }
     pair.ended().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Saying that the services are ready: to people, and to programs that wait for it.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use cleave_host::Running;
 use serde::{Deserialize, Serialize};
 
 use super::pair::Pair;
+use crate::output::say;
 
 /// Who listens where.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,22 +58,24 @@ pub(super) fn write(file: &Path, pair: &Pair) -> Result<()> {
 }
 
 /// Prints where the services are, and what to try.
-pub(super) fn print(pair: &Pair) {
+pub(super) fn print(pair: &Pair) -> io::Result<()> {
     let Ready {
         operations,
         billing,
         admin,
     } = Ready::of(pair);
-    println!(
+    say!(
         "ready: operations on {operations}, billing on {billing} \
          (metrics and state on {} and {})",
-        admin.operations, admin.billing
-    );
-    println!(
+        admin.operations,
+        admin.billing
+    )?;
+    say!(
         "try:
   grpcurl -plaintext {operations} list
   grpcurl -plaintext -d '{{\"page_size\": 5}}' {operations} cleave.operations.v1.LineItemService/ListLineItems
   grpcurl -plaintext -d '{{\"page_size\": 5}}' {billing} cleave.billing.v1.SpendService/ListCharges
 Ctrl-C ends both."
-    );
+    )?;
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod rating;
 mod rows;
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -19,6 +20,7 @@ use self::ledger::LedgerCheck;
 use self::rating::RatingCheck;
 use crate::cli::OutputArgs;
 use crate::output;
+use crate::output::say;
 use crate::peers::PeerArgs;
 
 /// Options of `cleave verify`.
@@ -77,7 +79,7 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<ExitCode> {
     if args.output.is_json() {
         output::print_json(&verification)?;
     } else {
-        print(&verification);
+        print(&verification)?;
     }
     match difference {
         None => Ok(ExitCode::SUCCESS),
@@ -94,23 +96,29 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<ExitCode> {
     }
 }
 
-fn print(verification: &Verification) {
+fn print(verification: &Verification) -> io::Result<()> {
     let ledger = &verification.ledger;
-    println!(
+    say!(
         "ledger    {} transfers replayed, {} ledger accounts and {} reservations compared",
-        ledger.transfers, ledger.ledger_accounts, ledger.reservations
-    );
-    println!(
+        ledger.transfers,
+        ledger.ledger_accounts,
+        ledger.reservations
+    )?;
+    say!(
         "billing   {} buckets rated anew from the {} rows that Billing keeps",
-        ledger.buckets, ledger.rows
-    );
+        ledger.buckets,
+        ledger.rows
+    )?;
     if let Some(rating) = &verification.rating {
-        println!(
+        say!(
             "delivery  {} rows of Operations rated anew into {} buckets, {} parked rows left out",
-            rating.rows, rating.buckets, rating.parked
-        );
+            rating.rows,
+            rating.buckets,
+            rating.parked
+        )?;
     }
     if verification.clean {
-        println!("everything agrees, to the micro");
+        say!("everything agrees, to the micro")?;
     }
+    Ok(())
 }

@@ -55,6 +55,7 @@ async fn a_network_that_is_well_passes() {
         "√ billing: sqlite://",
         "√ operations: serves calls on",
         "√ operations → billing: ",
+        ": the same contract",
         "√ billing: its clock agrees with the one here",
         "√ everything is as it should be",
     ] {

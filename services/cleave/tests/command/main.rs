@@ -6,4 +6,5 @@ mod import;
 mod network;
 mod report;
 mod stat;
+mod unread;
 mod up;

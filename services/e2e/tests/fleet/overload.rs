@@ -24,16 +24,10 @@ const CAPACITY: u64 = 100;
 const COMFORT: u64 = 90;
 /// How long each level of load lasts.
 const LASTS: Duration = Duration::from_secs(6);
-/// What it takes until the service knows its limit.
-const WARMING: Duration = Duration::from_secs(4);
-/// Room for some calls to wait: a part of it is kept for critical ones, and must hold as many of them as come
-/// together on a machine that has other work too. The limit begins near what the service can do, because it
-/// adapts only when it is half used.
-const ADMISSION: [(&str, &str); 3] = [
-    ("host.admission.tolerated_latency", "1s"),
-    ("host.admission.min_calls", "64"),
-    ("host.admission.max_calls", "128"),
-];
+/// What it takes until the service knows its limit, and has worked off what it let in before.
+const WARMING: Duration = Duration::from_secs(6);
+/// Room for some calls to wait, so that no place is ever free; all else is what it is by default.
+const ADMISSION: [(&str, &str); 1] = [("host.admission.tolerated_latency", "1s")];
 /// What the process may grow by, in KiB.
 const GROWTH: u64 = 64 * 1024;
 
@@ -55,9 +49,8 @@ static POLICIES: PolicyTable = PolicyTable::new(&[
     },
 ]);
 
-/// One call in so many is critical. At three times the load that is 15 % of what can be done: as calls are done in
-/// the order in which they came, it must stay below the 20 % of the limit that are kept for critical ones.
-const CRITICAL: u64 = 20;
+/// One call in so many is critical: at three times the load, half of what can be done.
+const CRITICAL: u64 = 6;
 
 /// Of the other calls, two in three are usual and one can be spared.
 const fn other(number: u64) -> &'static str {

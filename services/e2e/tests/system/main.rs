@@ -3,6 +3,7 @@
 mod contract;
 mod kill;
 mod outage;
+mod restore;
 mod rubbish;
 mod watch;
 

@@ -1,26 +1,28 @@
-//! The limit that follows how long calls take, after Envoy's gradient controller.
+//! The limit that follows how long calls take.
 //!
-//! `limit x target / p90 + sqrt(limit)`: it shrinks when calls take longer than they do without company,
-//! and otherwise grows. What they take without company is measured when there is little work, and when
-//! there never is, by cutting the limit down for a moment. Latencies that nobody minds do not shrink it: work
-//! that is done in batches takes longer in company and yet gets more done.
+//! While calls take no longer than they may, the limit grows, by the gradient of Envoy's adaptive concurrency filter:
+//! `limit x target / p90 + sqrt(limit)`. When they take longer, there are as many in flight as can end in the time they
+//! may take: `rate x target + sqrt(rate x target)`, after Little's law. The rate at which calls end says at once what the
+//! service can do, where latency says it only when all that was let in before has ended, and a limit that follows latency
+//! down goes too far.
+//!
+//! Calls may take what is tolerated, or a little longer than they take without company: work that is done in batches
+//! takes longer in company and yet gets more done. What they take without company is learnt whenever few are in flight.
+//! That needs no probe as Envoy's does, which refuses calls only to measure: where calls take long in company and nobody
+//! knows what they take without, the limit shrinks until few are in flight, and is wiser then.
 
 use super::window::Window;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// How often the latency without company is measured anew.
-const EPOCH: Duration = Duration::from_secs(60);
-/// The same at the start, when nothing is known.
-const FIRST_EPOCH: Duration = Duration::from_secs(1);
-/// So many calls under the limit cut down are enough.
-const PROBE_CALLS: u32 = 50;
-/// The part of the limit that remains then.
-const PROBE_PART: u32 = 4;
-/// Latency may grow by this part over the least before the limit shrinks, in percent.
-const BUFFER_PERCENT: u64 = 25;
-/// The limit changes by no more than this factor at a time, in thousandths.
-const GRADIENT: RangeInclusive<u64> = 500..=2_000;
+/// Latency may grow by this part over that of few calls before the limit shrinks, in percent.
+const BUFFER_PERCENT: u128 = 25;
+/// The limit grows by no more than this factor at a time, in thousandths.
+const STEEPEST: u64 = 2_000;
+/// What growing comes to is waited for no longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What a new window says counts one part in so many.
+const SMOOTHING: u32 = 4;
 
 /// The limit and what it goes by.
 #[derive(Debug)]
@@ -29,126 +31,82 @@ pub(super) struct Gradient {
     tolerated: Duration,
     limit: u32,
     /// What calls take without company, as far as it is known.
-    least: Option<Duration>,
-    epoch: Epoch,
-}
-
-#[derive(Debug)]
-enum Epoch {
-    /// Until then; with the least latency of its moments of little work, if there were any.
-    Open {
-        until: Duration,
-        least: Option<Duration>,
-    },
-    /// The limit is cut down: so many calls yet to see, and the least latency so far.
-    Probe { calls: u32, least: Option<Duration> },
+    alone: Option<Duration>,
+    /// The time from the end of one call to the end of the next.
+    interval: Option<Duration>,
+    /// Until then, calls end that were let in before the limit grew: they say nothing about the new one.
+    settled: Duration,
 }
 
 impl Gradient {
     /// Begins with the most that is allowed.
-    pub(super) fn new(bounds: RangeInclusive<u32>, tolerated: Duration) -> Self {
+    pub(super) const fn new(bounds: RangeInclusive<u32>, tolerated: Duration) -> Self {
         Self {
             limit: *bounds.end(),
             bounds,
             tolerated,
-            least: None,
-            epoch: Epoch::Open {
-                until: FIRST_EPOCH,
-                least: None,
-            },
+            alone: None,
+            interval: None,
+            settled: Duration::ZERO,
         }
     }
 
     /// Takes a window into account; gives the limit that holds from now on.
     pub(super) fn observe(&mut self, window: &Window, now: Duration) -> u32 {
-        let quiet = window.peak.saturating_mul(2) <= self.limit;
-        // A window under the limit cut down says nothing about the limit itself.
-        let probed = self.is_probing();
-        self.learn(window, quiet, now);
-        let probing = self.is_probing();
-        if !probed && !probing {
-            self.adapt(window, quiet);
+        let interval = blend(self.interval, window.lasted / window.calls.max(1));
+        self.interval = Some(interval);
+        // Calls that take long while there are few do so for reasons of their own.
+        let few = window.peak <= *self.bounds.start();
+        if few {
+            self.alone = Some(blend(self.alone, window.p90));
         }
-        let limit = if probing {
-            self.limit / PROBE_PART
-        } else {
-            self.limit
-        };
-        limit.clamp(*self.bounds.start(), *self.bounds.end())
-    }
-
-    const fn is_probing(&self) -> bool {
-        matches!(self.epoch, Epoch::Probe { .. })
-    }
-
-    /// Keeps what calls take without company up to date.
-    fn learn(&mut self, window: &Window, quiet: bool, now: Duration) {
-        match &mut self.epoch {
-            Epoch::Open { until, least } => {
-                if quiet {
-                    *least = shorter(*least, window.p90);
-                    self.least = shorter(self.least, window.p90);
-                }
-                if now < *until {
-                    return;
-                }
-                if least.is_some() {
-                    self.least = *least;
-                    self.epoch = Epoch::open(now);
-                } else {
-                    self.epoch = Epoch::Probe {
-                        calls: PROBE_CALLS,
-                        least: None,
-                    };
-                }
-            }
-            Epoch::Probe { calls, least } => {
-                *least = shorter(*least, window.p90);
-                *calls = calls.saturating_sub(window.calls);
-                if *calls == 0 {
-                    self.least = *least;
-                    self.epoch = Epoch::open(now);
-                }
-            }
+        let target = self.target();
+        if window.p90 <= target {
+            self.grow(window.p90, target, now);
+        } else if !few {
+            let ends = target.as_nanos() / interval.as_nanos().max(1);
+            let ends = u64::try_from(ends).unwrap_or(u64::MAX);
+            self.limit = self
+                .bounded(ends.saturating_add(ends.isqrt()))
+                .min(self.limit);
         }
+        self.limit
     }
 
-    /// One step of the limit. Calls that take long while there are few do so for reasons of their own.
-    fn adapt(&mut self, window: &Window, quiet: bool) {
-        let without_company = self.least.unwrap_or_default().as_micros();
-        let target = without_company * u128::from(100 + BUFFER_PERCENT) / 100;
-        let target = target.max(self.tolerated.as_micros());
-        let gradient = target * 1_000 / window.p90.as_micros().max(1);
-        let gradient = u64::try_from(gradient)
-            .unwrap_or(u64::MAX)
-            .clamp(*GRADIENT.start(), *GRADIENT.end());
-        if gradient < 1_000 && quiet {
+    /// How long nine of ten calls may take.
+    fn target(&self) -> Duration {
+        let alone = self.alone.unwrap_or_default().as_micros();
+        let micros = u64::try_from(alone * (100 + BUFFER_PERCENT) / 100).unwrap_or(u64::MAX);
+        Duration::from_micros(micros).max(self.tolerated)
+    }
+
+    fn grow(&mut self, p90: Duration, target: Duration, now: Duration) {
+        if now < self.settled || self.limit == *self.bounds.end() {
             return;
         }
-        let next = u64::from(self.limit) * gradient / 1_000 + u64::from(self.limit.isqrt());
-        self.limit = u32::try_from(next)
+        let gradient = target.as_micros() * 1_000 / p90.as_micros().max(1);
+        let gradient = u64::try_from(gradient).unwrap_or(u64::MAX).min(STEEPEST);
+        let grown = u64::from(self.limit) * gradient / 1_000;
+        self.limit = self.bounded(grown + u64::from(self.limit.isqrt()));
+        self.settled = now + p90.min(LONGEST_WAIT);
+    }
+
+    fn bounded(&self, limit: u64) -> u32 {
+        u32::try_from(limit)
             .unwrap_or(u32::MAX)
-            .clamp(*self.bounds.start(), *self.bounds.end());
+            .clamp(*self.bounds.start(), *self.bounds.end())
     }
 }
 
-impl Epoch {
-    /// Give or take a tenth, so that replicas do not cut their limits down together.
-    fn open(now: Duration) -> Self {
-        Self::Open {
-            until: now + EPOCH.mul_f64(0.9 + 0.2 * fastrand::f64()),
-            least: None,
-        }
-    }
-}
-
-fn shorter(known: Option<Duration>, found: Duration) -> Option<Duration> {
-    Some(known.map_or(found, |known| known.min(found)))
+fn blend(known: Option<Duration>, found: Duration) -> Duration {
+    (known.unwrap_or(found) * (SMOOTHING - 1) + found) / SMOOTHING
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TICK: Duration = Duration::from_millis(100);
 
     /// A service that does `capacity` calls a second, each of which takes `alone` when alone, under more
     /// work than it can do: what is in flight is what the limit allows.
@@ -167,8 +125,9 @@ mod tests {
                 calls: capacity / 10,
                 p90: Duration::from_micros(queueing.max(alone)),
                 peak: in_flight,
+                lasted: TICK,
             };
-            limits.push(gradient.observe(&window, Duration::from_millis(100) * tick));
+            limits.push(gradient.observe(&window, TICK * tick));
         }
         limits
     }
@@ -211,12 +170,48 @@ mod tests {
             calls: 20,
             p90: Duration::from_millis(millis),
             peak: 5,
+            lasted: TICK,
         };
         gradient.observe(&window(1), Duration::from_secs(1));
         assert_eq!(
             gradient.observe(&window(900), Duration::from_secs(2)),
             1_000
         );
+    }
+
+    #[test]
+    fn too_many_calls_are_found_out_however_high_the_limit_begins() {
+        let mut gradient = Gradient::new(16..=10_000, Duration::from_millis(100));
+        // 200 callers, each of whom has one call in flight, of a service that does 100 a second.
+        let mut limit = 10_000;
+        for tick in 1..=600 {
+            let in_flight = limit.min(200);
+            let window = Window {
+                calls: 10,
+                p90: Duration::from_millis(u64::from(in_flight) * 10),
+                peak: in_flight,
+                lasted: TICK,
+            };
+            limit = gradient.observe(&window, TICK * tick);
+        }
+        assert!(limit <= 40, "{limit}");
+    }
+
+    #[test]
+    fn work_that_takes_long_by_nature_is_let_in_again() {
+        let mut gradient = Gradient::new(16..=1_000, Duration::from_millis(100));
+        let mut limit = 1_000;
+        for tick in 1..=600 {
+            let window = Window {
+                // Each takes half a second.
+                calls: limit.min(200) / 5,
+                p90: Duration::from_millis(500),
+                peak: limit.min(200),
+                lasted: TICK,
+            };
+            limit = gradient.observe(&window, TICK * tick);
+        }
+        assert_eq!(limit, 1_000);
     }
 
     #[test]

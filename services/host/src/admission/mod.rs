@@ -2,9 +2,11 @@
 //!
 //! Unary calls are bounded by a limit that adapts to how long they take (`gradient` decides, `window`
 //! measures); within it, sheddable calls get the least and critical ones the most, so they are refused in
-//! that order. Streams last and cost little while they are silent: they have a plain bound of their own.
+//! that order, and none is refused because of others that matter less (`occupancy` counts), short of the most that is
+//! allowed. Streams last and cost little while they are silent: they have a plain bound of their own.
 
 mod gradient;
+mod occupancy;
 mod window;
 
 use crate::config::AdmissionSettings;
@@ -12,6 +14,8 @@ use crate::status::{Domain, Refusal};
 use cleave_mesh::policy::{Criticality, MethodPolicy};
 use gradient::Gradient;
 use metrics::{Counter, Gauge, counter, gauge};
+pub(crate) use occupancy::MOST as MOST_CALLS;
+use occupancy::{Bounds, Occupancy};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,13 +26,15 @@ use window::Measure;
 /// Where the host's own refusals belong.
 const MESH: Domain = Domain::new("mesh.cleave");
 
-/// The part of the limit, in percent, up to which calls of each criticality are let in, and when those
-/// who are not should come back.
+/// Up to which part of the limit, in percent, calls of each criticality and above are let in, and when those who are
+/// not should come back.
+///
+/// When the limit falls, critical calls wait behind all that was let in before; they are not refused for that.
 const fn share(criticality: Criticality) -> (u32, Duration) {
     match criticality {
         Criticality::Sheddable => (60, Duration::from_millis(1_000)),
         Criticality::Default => (80, Duration::from_millis(250)),
-        Criticality::Critical => (100, Duration::from_millis(50)),
+        Criticality::Critical => (200, Duration::from_millis(50)),
     }
 }
 
@@ -43,8 +49,9 @@ struct Inner {
     max_streams: u32,
     adaptive: bool,
     start: Instant,
+    max_calls: u32,
     limit: AtomicU32,
-    calls: AtomicU32,
+    calls: Occupancy,
     streams: AtomicU32,
     measure: Measure,
     gradient: Mutex<Gradient>,
@@ -70,8 +77,16 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct Permit {
     inner: Arc<Inner>,
-    /// When the call began; streams are not timed.
-    start: Option<Instant>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Call {
+        criticality: Criticality,
+        began: Instant,
+    },
+    Stream,
 }
 
 impl Admission {
@@ -92,8 +107,9 @@ impl Admission {
                 max_streams: settings.max_streams,
                 adaptive: settings.adaptive,
                 start: Instant::now(),
+                max_calls: settings.max_calls,
                 limit: AtomicU32::new(settings.max_calls),
-                calls: AtomicU32::new(0),
+                calls: Occupancy::default(),
                 streams: AtomicU32::new(0),
                 measure: Measure::default(),
                 gradient: Mutex::new(gradient),
@@ -106,7 +122,7 @@ impl Admission {
     pub(crate) fn load(&self) -> Load {
         Load {
             limit: self.inner.limit.load(Ordering::Relaxed),
-            calls: self.inner.calls.load(Ordering::Relaxed),
+            calls: self.inner.calls.total(),
             streams: self.inner.streams.load(Ordering::Relaxed),
         }
     }
@@ -122,24 +138,36 @@ impl Admission {
                 inner.metrics.streams_refused.increment(1);
                 return Err(Box::new(too_many_streams(method, inner.max_streams)));
             }
-            return Ok(self.permit(None));
+            return Ok(self.permit(Place::Stream));
         }
-        let (percent, delay) = share(method.criticality);
-        let limit = inner.limit.load(Ordering::Relaxed);
-        let share = (u64::from(limit) * u64::from(percent)).div_ceil(100);
-        if !enter(&inner.calls, u32::try_from(share).unwrap_or(limit)) {
-            inner.metrics.shed(method.criticality).increment(1);
+        let criticality = method.criticality;
+        let (percent, delay) = share(criticality);
+        let bounds = Bounds {
+            peers: part(inner.limit.load(Ordering::Relaxed), percent),
+            all: part(inner.max_calls, percent.min(100)),
+        };
+        if !inner.calls.enter(criticality, bounds) {
+            inner.metrics.shed(criticality).increment(1);
             return Err(Box::new(overloaded(method, delay)));
         }
-        Ok(self.permit(Some(Instant::now())))
+        Ok(self.permit(Place::Call {
+            criticality,
+            began: Instant::now(),
+        }))
     }
 
-    fn permit(&self, start: Option<Instant>) -> Permit {
+    fn permit(&self, place: Place) -> Permit {
         Permit {
             inner: Arc::clone(&self.inner),
-            start,
+            place,
         }
     }
+}
+
+/// So many percent of the limit, at least one.
+fn part(limit: u32, percent: u32) -> u32 {
+    let part = (u64::from(limit) * u64::from(percent)).div_ceil(100);
+    u32::try_from(part).unwrap_or(limit)
 }
 
 /// Counts one more, unless there are `limit` already.
@@ -168,7 +196,7 @@ impl Inner {
             return;
         }
         let now = self.start.elapsed();
-        let calls = self.calls.load(Ordering::Relaxed);
+        let calls = self.calls.total();
         // Whoever comes to a full window while another closes it has nothing to do.
         if self.measure.record(took, calls, now)
             && let Ok(mut gradient) = self.gradient.try_lock()
@@ -185,14 +213,15 @@ impl Inner {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let count = match self.start {
-            Some(start) => {
-                self.inner.record(start.elapsed());
-                &self.inner.calls
+        match self.place {
+            Place::Call { criticality, began } => {
+                self.inner.record(began.elapsed());
+                self.inner.calls.leave(criticality);
             }
-            None => &self.inner.streams,
-        };
-        count.fetch_sub(1, Ordering::Relaxed);
+            Place::Stream => {
+                self.inner.streams.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Window {
     pub(super) p90: Duration,
     /// Most calls at one time.
     pub(super) peak: u32,
+    /// How long it was open.
+    pub(super) lasted: Duration,
 }
 
 /// The open window.
@@ -55,11 +57,13 @@ impl Measure {
 
     /// What the window held, when it still is full; opens the next.
     pub(super) fn close(&self, now: Duration) -> Option<Window> {
-        if micros(now) < self.closes_at.load(Ordering::Relaxed) {
+        let due = self.closes_at.load(Ordering::Relaxed);
+        if micros(now) < due {
             return None;
         }
         self.closes_at
             .store(micros(now + WINDOW), Ordering::Relaxed);
+        let late = now.saturating_sub(Duration::from_micros(due));
         self.calls.store(0, Ordering::Relaxed);
         let peak = self.peak.swap(0, Ordering::Relaxed);
         let counts = self
@@ -77,6 +81,7 @@ impl Measure {
             calls,
             p90: Duration::from_micros(upper(index)),
             peak,
+            lasted: WINDOW + late,
         })
     }
 }

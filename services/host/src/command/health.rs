@@ -9,6 +9,7 @@ use cleave_mesh::tls::Workload;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ const EXIT_NOT_SERVING: u8 = 4;
 /// What to ask whom.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The service to ask for; all of them when absent
+    /// The service to ask for; all of them when absent, "liveness" for the process alone
     #[arg(long, default_value = "")]
     service: String,
     /// The address to ask; the configured host.listen when absent
@@ -39,7 +40,7 @@ pub(super) struct Check {
     timeout: Duration,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration::parse(text).ok_or_else(|| "give a duration such as 500ms or 2s".to_owned())
 }
 
@@ -79,7 +80,8 @@ impl Check {
                 return EXIT_RPC;
             }
         };
-        println!("{}", status.as_str_name());
+        // The exit code says it too, should nobody read this.
+        let _ = writeln!(std::io::stdout(), "{}", status.as_str_name());
         match status {
             ServingStatus::Serving => 0,
             _ => EXIT_NOT_SERVING,

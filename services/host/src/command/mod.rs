@@ -1,15 +1,19 @@
-//! The frame of a service's binary: `serve`, `migrate`, `health`, `config`.
+//! The frame of a service's binary: `serve`, `migrate`, `backup`, `restore`, `health`, `config`.
 //!
 //! A service says what is its own in [`Program`]; its `main` is one line.
 
 mod health;
+mod migrate;
 mod serve;
 
 use crate::config::{HostSettings, Loader, Rejected, TelemetrySettings, Validate};
+use crate::release;
 use crate::running::Running;
 use clap::{Args, Parser, Subcommand};
+use cleave_mesh::policy::PolicyTable;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,8 +34,13 @@ pub trait Program {
     const ABOUT: &'static str;
     /// The documented defaults of its own sections.
     const DEFAULTS: &'static str;
+    /// The databases it runs on, for people.
+    const DATABASES: &'static str;
     /// Its settings.
-    type Settings: DeserializeOwned + Validate + Send + 'static;
+    type Settings: DeserializeOwned + Validate + Send + Sync + 'static;
+
+    /// The policies of its contracts.
+    fn policies() -> PolicyTable;
 
     /// The section on listening.
     fn host(settings: &Self::Settings) -> &HostSettings;
@@ -41,6 +50,29 @@ pub trait Program {
 
     /// Brings the database to the schema of this version.
     fn migrate(settings: Self::Settings) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Copies the embedded database to a new file, while the service may run; says what was copied.
+    fn backup(
+        _settings: Self::Settings,
+        _file: PathBuf,
+    ) -> impl Future<Output = anyhow::Result<String>> + Send {
+        async { anyhow::bail!("{} keeps nothing that could be copied", Self::NAME) }
+    }
+
+    /// Puts a copy in the place of the embedded database, or takes over what a server's tools have restored; says what
+    /// there is now.
+    fn restore(
+        _settings: Self::Settings,
+        _file: Option<PathBuf>,
+        _force: bool,
+    ) -> impl Future<Output = anyhow::Result<String>> + Send {
+        async { anyhow::bail!("{} keeps nothing that could be restored", Self::NAME) }
+    }
+
+    /// The steps that the schema of the database lacks, by name; changes nothing.
+    fn pending(
+        settings: &Self::Settings,
+    ) -> impl Future<Output = anyhow::Result<Vec<String>>> + Send;
 
     /// Starts the service.
     fn start(settings: Self::Settings) -> impl Future<Output = anyhow::Result<Running>> + Send;
@@ -53,7 +85,7 @@ pub trait Program {
 }
 
 #[derive(Debug, Parser)]
-#[command(version, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 struct CommandLine {
     #[command(flatten)]
     sources: Sources,
@@ -65,7 +97,7 @@ struct CommandLine {
 #[derive(Debug, Args)]
 struct Sources {
     /// Read settings from this TOML file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "CLEAVE_CONFIG")]
     config: Option<PathBuf>,
     /// Set one key, such as --set host.workers=2; goes before file and environment
     #[arg(long, global = true, value_name = "KEY=VALUE")]
@@ -87,7 +119,22 @@ enum Command {
         ready_file: Option<PathBuf>,
     },
     /// Bring the database to the schema of this version
-    Migrate,
+    Migrate(migrate::Schema),
+    /// Copy the embedded database to a new file, as it is at one moment; the service may run meanwhile. The database of a
+    /// server is copied by the server's own tools
+    Backup {
+        /// Where the copy goes; a file that is there is not overwritten
+        file: PathBuf,
+    },
+    /// Put a copy in the place of the embedded database; or, without a file, take over a database that a server's own
+    /// tools have restored. The service must not run. Everybody who follows it starts over
+    Restore {
+        /// The copy, as `backup` made it
+        file: Option<PathBuf>,
+        /// Set a database that is there aside, under another name; on a server, go on although others are connected
+        #[arg(long)]
+        force: bool,
+    },
     /// Ask a running service for its health; exits with 0 when it serves, 2 when it cannot be reached,
     /// 3 when the check fails, 4 when it does not serve
     Health(health::Check),
@@ -116,9 +163,10 @@ impl Sources {
     }
 }
 
-/// Runs the binary of a service; the whole of its `main`.
+/// Runs the binary of a service; the whole of its `main`. The commit is [`commit!`](crate::commit).
 #[must_use]
-pub fn main<P: Program>() -> ExitCode {
+pub fn main<P: Program>(commit: Option<&'static str>) -> ExitCode {
+    release::built_from(commit);
     ExitCode::from(run::<P>(std::env::args_os()))
 }
 
@@ -133,7 +181,8 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     if let Command::Config = line.command {
-        print!("{}", P::loader().documentation());
+        // A reader that went away has seen enough.
+        let _ = write!(std::io::stdout(), "{}", P::loader().documentation());
         return 0;
     }
     let settings = match line.sources.load::<P>() {
@@ -161,7 +210,11 @@ fn parse<P: Program>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<CommandLine, clap::Error> {
     use clap::{CommandFactory as _, FromArgMatches as _};
-    let command = CommandLine::command().name(P::NAME).about(P::ABOUT);
+    let command = CommandLine::command()
+        .name(P::NAME)
+        .about(P::ABOUT)
+        .version(release::short())
+        .long_version(release::long(P::policies(), P::DATABASES));
     CommandLine::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
@@ -174,11 +227,24 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
             crate::telemetry::export(P::NAME, P::telemetry(&settings))?;
             Box::pin(serve::serve::<P>(settings, ready_file)).await
         }
-        Command::Migrate => {
+        Command::Migrate(schema) => {
             crate::telemetry::init(P::telemetry(&settings));
-            Box::pin(P::migrate(settings)).await.map(|()| 0)
+            Box::pin(schema.run::<P>(settings)).await
+        }
+        Command::Backup { file } => {
+            crate::telemetry::init(P::telemetry(&settings));
+            said(Box::pin(P::backup(settings, file)).await)
+        }
+        Command::Restore { file, force } => {
+            crate::telemetry::init(P::telemetry(&settings));
+            said(Box::pin(P::restore(settings, file, force)).await)
         }
         Command::Health(check) => Ok(check.run(P::host(&settings)).await),
         Command::Config => Ok(0),
     }
+}
+
+fn said(outcome: anyhow::Result<String>) -> anyhow::Result<u8> {
+    println!("{}", outcome?);
+    Ok(0)
 }

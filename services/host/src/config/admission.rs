@@ -3,6 +3,7 @@
 use super::duration;
 use super::fault::Faults;
 use super::loader::Validate;
+use crate::admission::MOST_CALLS;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -33,6 +34,13 @@ impl Validate for AdmissionSettings {
             if value == 0 {
                 faults.add(key, "no call could be made", "at least 1");
             }
+        }
+        if self.max_calls > MOST_CALLS {
+            faults.add(
+                "host.admission.max_calls",
+                "more than can be counted",
+                format!("at most {MOST_CALLS}"),
+            );
         }
         if self.min_calls > self.max_calls {
             faults.add(

@@ -61,6 +61,9 @@ pub struct HostSettings {
     /// How often the readiness probes run.
     #[serde(with = "duration")]
     pub probe_period: Duration,
+    /// How long a readiness probe may take.
+    #[serde(with = "duration")]
+    pub probe_timeout: Duration,
     /// How long one tick of a task may take before the service is not ready.
     #[serde(with = "duration")]
     pub task_patience: Duration,
@@ -96,6 +99,9 @@ pub struct TelemetrySettings {
     pub level: String,
     /// How lines are written.
     pub format: LogFormat,
+    /// How often the database is asked for figures.
+    #[serde(with = "super::duration")]
+    pub figures: Duration,
     /// Where traces are sent.
     pub otlp: OtlpSettings,
 }
@@ -187,6 +193,7 @@ impl HostSettings {
             ("host.message_timeout", self.message_timeout),
             ("host.max_connection_grace", self.max_connection_grace),
             ("host.probe_period", self.probe_period),
+            ("host.probe_timeout", self.probe_timeout),
             ("host.task_patience", self.task_patience),
             ("host.drain_cap", self.drain_cap),
         ] {
@@ -244,6 +251,13 @@ impl Validate for OtlpSettings {
 impl Validate for TelemetrySettings {
     fn validate(&self, faults: &mut Faults) {
         self.otlp.validate(faults);
+        if self.figures < Duration::from_millis(10) {
+            faults.add(
+                "telemetry.figures",
+                "is too short to be kept",
+                "give at least 10ms",
+            );
+        }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.level) {
             faults.add(
                 "telemetry.level",

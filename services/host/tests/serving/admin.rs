@@ -91,6 +91,7 @@ async fn what_is_logged_can_be_changed_while_the_service_runs() {
     cleave_host::telemetry::init(&TelemetrySettings {
         level: "off".to_owned(),
         format: LogFormat::Json,
+        figures: std::time::Duration::from_secs(10),
         otlp: OtlpSettings::default(),
     });
     let running = start(|_| async { reply("fine") }).await;
@@ -149,4 +150,21 @@ async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_release_is_told() {
+    let running = start(|_| async { reply("fine") }).await;
+
+    let (_, text) = page(running.admin_addr(), "/metrics").await;
+
+    let version = env!("CARGO_PKG_VERSION");
+    let line = format!(
+        "cleave_build_info{{service=\"test\",version=\"{version}\",commit=\"unknown\",contract=\"unknown\"}} 1"
+    );
+    assert!(text.contains(&line), "{line} is not in:\n{text}");
+    let (_, text) = page(running.admin_addr(), "/mesh").await;
+    let state: Value = serde_json::from_str(&text).expect("json");
+    assert_eq!(state["version"], version);
+    assert_eq!(state["commit"], "unknown");
 }

@@ -82,6 +82,61 @@ async fn nothing_serves_until_the_database_answers_and_again_when_it_does_not() 
 }
 
 #[tokio::test]
+async fn the_process_lives_while_its_database_is_away_and_while_it_drains() {
+    let up = Arc::new(AtomicBool::new(false));
+    let (running, mut client) = start(&up).await;
+    let mut admin = HealthClient::new(connect(running.admin_addr()).await);
+    let mut changes = watch(&mut client, "liveness").await;
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::Serving));
+
+    for client in [&mut client, &mut admin] {
+        assert_eq!(check(client, "").await, Ok(ServingStatus::NotServing));
+        assert_eq!(check(client, "liveness").await, Ok(ServingStatus::Serving));
+    }
+    let channel = connect(running.addr()).await;
+    let alive = ("liveness".to_owned(), ServingStatus::Serving);
+    assert!(list(&channel).await.contains(&alive));
+
+    running.drain().begin();
+    assert_eq!(check(&mut admin, "").await, Ok(ServingStatus::NotServing));
+    assert_eq!(
+        check(&mut admin, "liveness").await,
+        Ok(ServingStatus::Serving)
+    );
+}
+
+#[tokio::test]
+async fn a_probe_that_hangs_has_failed_after_its_timeout() {
+    let hangs = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&hangs);
+    let running = host(&[("host.probe_timeout", "50ms")], |_| async {
+        reply("fine")
+    })
+    .readiness("database", move || {
+        let hangs = seen.load(Ordering::SeqCst);
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    running.ready().await;
+    let mut client = HealthClient::new(connect(running.addr()).await);
+    let mut changes = watch(&mut client, "").await;
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::Serving));
+
+    hangs.store(true, Ordering::SeqCst);
+
+    assert_eq!(next(&mut changes).await, Ok(ServingStatus::NotServing));
+    let (_, page) = crate::rig::page(running.admin_addr(), "/readyz").await;
+    assert!(page.contains("no answer within 50ms"), "{page}");
+}
+
+#[tokio::test]
 async fn an_unknown_service_is_not_found_and_a_watch_says_so_without_ending() {
     let up = Arc::new(AtomicBool::new(true));
     let (running, mut client) = start(&up).await;
@@ -122,8 +177,11 @@ async fn all_services_are_listed_with_their_state() {
     drop(client);
     let channel = connect(running.addr()).await;
     let before = list(&channel).await;
-    let not_serving: Vec<_> = before.iter().map(|(_, status)| *status).collect();
-    assert_eq!(not_serving, vec![ServingStatus::NotServing; before.len()]);
+    let serving = before
+        .iter()
+        .filter(|(_, status)| *status == ServingStatus::Serving);
+    let serving: Vec<_> = serving.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(serving, ["liveness"], "{before:?}");
 
     up.store(true, Ordering::SeqCst);
     running.ready().await;

@@ -58,6 +58,7 @@ pub(crate) fn broken() -> String {
 pub(crate) fn policies(source: &str) -> PolicyTable {
     let shape = shape::read(&compile::compile(&[("shop.proto", source)]));
     let fingerprints = shape::fingerprints(&shape);
+    let whole = shape::whole(&fingerprints);
     let methods: Vec<_> = fingerprints
         .into_iter()
         .map(|(path, fingerprint)| MethodPolicy {
@@ -75,7 +76,9 @@ pub(crate) fn policies(source: &str) -> PolicyTable {
             ..MethodPolicy::new(path.leak())
         })
         .collect();
-    PolicyTable::new(methods.leak()).with_shape(shape.encode_to_vec().leak())
+    PolicyTable::new(methods.leak())
+        .with_shape(shape.encode_to_vec().leak())
+        .with_fingerprint(whole)
 }
 
 /// A replica that serves one version.

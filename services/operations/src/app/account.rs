@@ -1,11 +1,10 @@
 //! What Billing tells of its accounts, taken in.
 
-use std::time::Duration;
-
 use cleave_kernel::{AdvertiserId, PublisherId, Timestamp};
 use operations_domain::account::{AccountParty, AccountProjection, AccountState};
+use operations_domain::{Advertiser, Publisher};
 use operations_store::peer_feed::{self, ACCOUNTS, PeerPosition};
-use operations_store::{Unit, account, advertiser, publisher};
+use operations_store::{Record, Unit, account, advertiser, lease, outbox, publisher, record};
 
 use super::{App, Error};
 
@@ -25,19 +24,17 @@ impl App {
         Ok(position.map(|position| position.token).unwrap_or_default())
     }
 
-    /// How long ago Billing's accounts were last heard of; nothing before the first time.
+    /// How far Billing's accounts were followed; nothing before the first message.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn accounts_age(&self) -> Result<Option<Duration>, Error> {
-        let position = self
-            .store
+    pub async fn accounts_position(&self) -> Result<Option<PeerPosition>, Error> {
+        self.store
             .db()
-            .read("accounts_age", |conn| async move {
+            .read("accounts_position", |conn| async move {
                 Ok::<_, Error>(peer_feed::position(conn, ACCOUNTS).await?)
             })
-            .await?;
-        Ok(position.map(|position| self.clock.now().since(position.heard_at)))
+            .await
     }
 
     /// Takes in `accounts` together with the position that they lead to. Who waited for an account that is open
@@ -52,18 +49,23 @@ impl App {
     ) -> Result<usize, Error> {
         self.store
             .write("apply_accounts", position.heard_at, |unit| async move {
+                let known = peer_feed::position(&**unit, ACCOUNTS).await?;
                 let news = account::apply_accounts(&unit, accounts).await?;
                 for account in &news {
                     announce(&unit, account).await?;
                 }
                 peer_feed::store_position(&unit, ACCOUNTS, position).await?;
+                let listing = known.is_some_and(|known| known.token.is_empty());
+                if listing && !position.token.is_empty() {
+                    open_again(&unit).await?;
+                }
                 Ok(news.len())
             })
             .await
     }
 
     /// Follows the accounts from the beginning, believing whatever comes: Billing does not know our position any
-    /// more, as after a restore.
+    /// more, as after a restore. It may not know of our leases either, and is asked for them once more.
     ///
     /// # Errors
     /// When the database fails.
@@ -72,6 +74,7 @@ impl App {
             .write("restart_accounts", self.clock.now(), |unit| async move {
                 let known = peer_feed::position(&**unit, ACCOUNTS).await?;
                 account::distrust_revisions(&unit).await?;
+                lease::ask_again(&unit, unit.now()).await?;
                 let restarted = PeerPosition {
                     token: String::new(),
                     revision: 0,
@@ -84,6 +87,26 @@ impl App {
             })
             .await
     }
+}
+
+/// Once every account was told of: asks for those that Billing had opened and has lost. Their ids follow from their owners,
+/// so they come back as what they were, without their money.
+async fn open_again(unit: &Unit) -> Result<(), Error> {
+    account::forget_untold(unit).await?;
+    for id in account::bereft(&**unit, Advertiser::TABLE).await? {
+        if let Some(advertiser) =
+            record::lock::<Advertiser>(unit, AdvertiserId::from_uuid(id)).await?
+        {
+            outbox::push(unit, &advertiser.open_account()).await?;
+        }
+    }
+    for id in account::bereft(&**unit, Publisher::TABLE).await? {
+        if let Some(publisher) = record::lock::<Publisher>(unit, PublisherId::from_uuid(id)).await?
+        {
+            outbox::push(unit, &publisher.open_account()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells the owner of an open account that it has one.

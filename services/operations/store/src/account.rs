@@ -13,6 +13,8 @@ use crate::peer_feed::{self, ACCOUNTS};
 
 /// Ids looked up by one statement.
 const LOOKUP_CHUNK: usize = 1024;
+/// The revision of an account that any reading replaces.
+const DISTRUSTED: i64 = -1;
 const COLUMNS: [&str; 12] = [
     "owner_id",
     "party",
@@ -55,10 +57,41 @@ pub async fn apply_accounts(
 pub async fn distrust_revisions(txn: &DatabaseTransaction) -> Result<(), StorageError> {
     let update = Query::update()
         .table("billing_accounts")
-        .value("revision", -1_i64)
+        .value("revision", DISTRUSTED)
         .to_owned();
     txn.execute(&update).await?;
     Ok(())
+}
+
+/// Forgets the accounts that Billing has not told of since they were distrusted: it does not have them any more.
+pub async fn forget_untold(txn: &DatabaseTransaction) -> Result<(), StorageError> {
+    let delete = Query::delete()
+        .from_table("billing_accounts")
+        .and_where(Expr::col("revision").eq(DISTRUSTED))
+        .to_owned();
+    txn.execute(&delete).await?;
+    Ok(())
+}
+
+/// Those of `table`, advertisers or publishers, that were told of an account which Billing does not have.
+pub async fn bereft<C: ConnectionTrait>(
+    conn: &C,
+    table: &'static str,
+) -> Result<Vec<Uuid>, StorageError> {
+    let known = Query::select()
+        .column("owner_id")
+        .from("billing_accounts")
+        .to_owned();
+    let select = Query::select()
+        .column("id")
+        .from(table)
+        .and_where(Expr::col("account_id").is_not_null())
+        .and_where(Expr::col("id").not_in_subquery(known))
+        .to_owned();
+    let rows = conn.query_all(&select).await?;
+    rows.iter()
+        .map(|row| Ok(row.try_get_by_index(0)?))
+        .collect()
 }
 
 /// What is known of the accounts of `advertisers`, those without one left out.

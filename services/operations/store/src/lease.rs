@@ -105,6 +105,18 @@ pub async fn waiting_leases<C: ConnectionTrait>(
     read_all(conn, select().and_where(waiting).limit(limit)).await
 }
 
+/// Has every lease that serves at `now` asked for once more, by the same request: Billing has begun another history,
+/// which may not know of it. Answers how many.
+pub async fn ask_again(txn: &DatabaseTransaction, now: Timestamp) -> Result<u64, StorageError> {
+    let update = Query::update()
+        .table("leases")
+        .value("state", LeaseState::Planned.to_string())
+        .and_where(Expr::col("state").eq(LeaseState::Held.to_string()))
+        .and_where(Expr::col("serve_until").gt(now.micros()))
+        .to_owned();
+    Ok(txn.execute(&update).await?.rows_affected())
+}
+
 /// The line items of leases that end: served up to `reported_through`, by when all delivery is known, or no
 /// longer settling at `now`. About `limit` leases of them.
 pub async fn ended_lines<C: ConnectionTrait>(

@@ -3,6 +3,8 @@
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database as SeaOrm, DatabaseConnection};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{common, lane};
@@ -45,6 +47,30 @@ pub(crate) async fn connect(
         readers,
         control: SeaOrm::connect(control).await?,
     })
+}
+
+/// The file that an address names.
+pub(crate) fn file_of(url: &str) -> Result<PathBuf, StorageError> {
+    let options = SqliteConnectOptions::from_str(url)?;
+    Ok(options.get_filename().to_owned())
+}
+
+/// The address of a file.
+pub(crate) fn address_of(file: &Path) -> Result<String, StorageError> {
+    let name = file.to_str().ok_or_else(|| {
+        StorageError::Unsuitable(format!("{} has a name that is no text", file.display()))
+    })?;
+    // What means something in an address is written as it is not meant there.
+    let mut address = "sqlite://".to_owned();
+    for character in name.chars() {
+        match character {
+            '%' => address.push_str("%25"),
+            '?' => address.push_str("%3F"),
+            '#' => address.push_str("%23"),
+            other => address.push(other),
+        }
+    }
+    Ok(address)
 }
 
 fn writing(url: &str, options: &DatabaseOptions) -> ConnectOptions {
