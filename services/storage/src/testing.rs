@@ -4,11 +4,14 @@
 //! `CLEAVE_TEST_MYSQL_URL` name a throw-away server (see `deploy/servers`): each test creates a database of
 //! its own there, and drops it.
 
+pub mod expand;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
 
+use sea_orm::sea_query::Query;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm};
 use uuid::Uuid;
 
@@ -95,6 +98,31 @@ impl TestDatabase {
             Err(error) => panic!("cannot connect to {} again: {error:?}", self.engine()),
         }
     }
+}
+
+/// Runs `statements` on a migrated database and notes them as the migration `name`, as a release would have that
+/// knows more than this one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn migrate_further(
+    db: &Database,
+    name: &str,
+    statements: &[String],
+) -> Result<(), StorageError> {
+    let note = &Query::insert()
+        .into_table(crate::migrate::TABLE)
+        .columns(["name", "applied_at"])
+        .values_panic([name.into(), 0_i64.into()])
+        .to_owned();
+    db.transaction("migrate_further", |txn| async move {
+        for statement in statements {
+            txn.execute_unprepared(statement).await?;
+        }
+        txn.execute(note).await?;
+        Ok(())
+    })
+    .await
 }
 
 impl fmt::Debug for TestDatabase {
