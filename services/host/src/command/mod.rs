@@ -259,6 +259,8 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
 }
 
 fn said(outcome: anyhow::Result<String>) -> anyhow::Result<u8> {
-    println!("{}", outcome?);
+    let said = outcome?;
+    // A reader that went away wants to hear no more; what was done is done.
+    let _ = writeln!(std::io::stdout(), "{said}");
     Ok(0)
 }
