@@ -141,9 +141,10 @@ async fn work(pair: &Pair, authority: &Authority) -> Result<()> {
     Ok(())
 }
 
-/// Holds the write lock of Billing's database until somebody had to try again for it.
+/// Holds the write lock of Operations' database, in which a task writes every second, until somebody had to try again
+/// for it.
 async fn contend(pair: &Pair, prometheus: &Prometheus) -> Result<()> {
-    let url = pair.billing_db.url();
+    let url = pair.operations_db.url();
     let database = Database::connect(url, &DatabaseOptions::default()).await?;
     database
         .transaction("contend", |_| async {
