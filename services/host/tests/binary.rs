@@ -343,3 +343,11 @@ fn a_file_named_by_the_environment_is_read() {
     assert_eq!(output.status.code(), Some(64), "{text}");
     assert!(text.contains("did you mean workers?"), "{text}");
 }
+
+#[test]
+fn only_what_listens_needs_an_address_that_is_safe() {
+    assert_eq!(run("migrate --listen 0.0.0.0:1").0, Some(0));
+    let (code, text) = run("serve --listen 0.0.0.0:1");
+    assert_eq!(code, Some(64), "{text}");
+    assert!(text.contains("host.allow_plaintext"), "{text}");
+}

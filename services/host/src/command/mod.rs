@@ -23,6 +23,9 @@ const EXIT_USAGE: u8 = 64;
 /// Anything else that went wrong.
 const EXIT_FAILURE: u8 = 1;
 
+/// The address of what does not listen.
+const NOWHERE: &str = "127.0.0.1:0";
+
 /// What is left at the very end gets this long; the drain has had its own time before.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
@@ -144,7 +147,7 @@ enum Command {
 
 impl Sources {
     /// All sources, in the order of their weight.
-    fn load<P: Program>(&self) -> Result<P::Settings, Rejected> {
+    fn load<P: Program>(&self, command: &Command) -> Result<P::Settings, Rejected> {
         let mut loader = P::loader();
         if let Some(file) = &self.config {
             loader = loader.file(file);
@@ -159,7 +162,18 @@ impl Sources {
                 loader = loader.set(key, value);
             }
         }
+        if !command.uses_port() {
+            loader = loader.set("host.listen", NOWHERE);
+        }
         loader.load()
+    }
+}
+
+impl Command {
+    /// Whether the service's port is listened on, or asked. For the others it need not be safe: an image says that it
+    /// listens everywhere, and a migration has no certificate.
+    const fn uses_port(&self) -> bool {
+        matches!(self, Self::Serve { .. } | Self::Health(_))
     }
 }
 
@@ -185,7 +199,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         let _ = write!(std::io::stdout(), "{}", P::loader().documentation());
         return 0;
     }
-    let settings = match line.sources.load::<P>() {
+    let settings = match line.sources.load::<P>(&line.command) {
         Ok(settings) => settings,
         Err(rejected) => {
             eprintln!("{}: {rejected}", P::NAME);
