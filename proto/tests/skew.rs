@@ -105,7 +105,10 @@ struct Contract {
 
 impl Contract {
     fn of(source: &str) -> Self {
-        let pool = compile(&[("shop.proto", source)]);
+        Self::in_pool(compile(&[("shop.proto", source)]))
+    }
+
+    fn in_pool(pool: DescriptorPool) -> Self {
         let shape = shape::read(&pool);
         Self {
             fingerprints: shape::fingerprints(&shape),
@@ -136,8 +139,12 @@ impl Contract {
 
 /// How well a caller with one contract is understood by a callee with another, and what was found.
 fn judge(caller: &Contract, callee: &Contract) -> (Level, Vec<Finding>) {
-    let found = compare(caller.side(METHOD), callee.side(METHOD)).expect("both make sense");
-    let alike = caller.fingerprints[METHOD] == callee.fingerprints[METHOD];
+    judge_method(METHOD, caller, callee)
+}
+
+fn judge_method(path: &str, caller: &Contract, callee: &Contract) -> (Level, Vec<Finding>) {
+    let found = compare(caller.side(path), callee.side(path)).expect("both make sense");
+    let alike = caller.fingerprints[path] == callee.fingerprints[path];
     assert!(!alike || found.is_empty(), "the same, and yet {found:?}");
     let level = match found.first() {
         Some(worst) => worst.level,
@@ -234,6 +241,23 @@ message GetOrderResponse {
 }
 enum State { STATE_OPEN = 0; STATE_PAID = 1; }
 "#;
+
+#[test]
+fn given_the_contract_of_the_last_release_then_it_and_this_one_make_every_call_of_each_other() {
+    let pool = |bytes: &[u8]| DescriptorPool::decode(bytes).expect("the set is whole");
+    let released = Contract::in_pool(pool(include_bytes!("../baseline.binpb")));
+    let current = Contract::in_pool(pool(cleave_contracts::FILE_DESCRIPTOR_SET));
+    assert!(
+        !released.shape.methods.is_empty(),
+        "the last release served something"
+    );
+    for method in &released.shape.methods {
+        for (caller, callee) in [(&released, &current), (&current, &released)] {
+            let (level, found) = judge_method(&method.path, caller, callee);
+            assert_ne!(level, Level::Unsafe, "{}: {found:?}", method.path);
+        }
+    }
+}
 
 #[test]
 fn given_proto2_then_its_own_rules_hold() {

@@ -8,7 +8,6 @@ use crate::failure;
 use crate::framing::{FrameMeter, MAX_MESSAGE_BYTES};
 use crate::metrics::CallMeter;
 use crate::peer::Peer;
-use crate::verdict::code_of_trailers;
 use bytes::Bytes;
 use http_body::Frame;
 use std::pin::Pin;
@@ -100,8 +99,7 @@ impl AnswerBody {
             }
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
-                failure::mend(&mut trailers);
-                let code = code_of_trailers(&trailers);
+                let code = self.attempt.trailers(&mut trailers);
                 self.attempt.ended(code, &trailers);
                 self.end(code, Cause::Refused);
                 if let Some(keeping) = self.keeping.take().filter(|_| code == Code::Ok) {

@@ -1,5 +1,6 @@
 //! One attempt at a call: what it does to the meters and to what is known of the replica.
 
+use crate::failure;
 use crate::metrics::AttemptMeter;
 use crate::peer::{Mark, Ticket};
 use crate::retry::Pushback;
@@ -13,6 +14,8 @@ pub(crate) struct Attempt {
     ticket: Ticket,
     /// The headers alone are an answer: messages come when they come.
     streaming: bool,
+    /// What the trailers say, when they were looked at and mended ahead of being handed on.
+    told: Option<Code>,
 }
 
 impl Attempt {
@@ -21,6 +24,7 @@ impl Attempt {
             meter,
             ticket,
             streaming,
+            told: None,
         }
     }
 
@@ -46,9 +50,16 @@ impl Attempt {
         }
     }
 
-    /// Trailers came, ahead of being handed on.
-    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+    /// Trailers came; mends them and answers their code. They are looked at once, though they may come here
+    /// twice: when the answer is judged, and when it is handed on.
+    pub(crate) fn trailers(&mut self, trailers: &mut HeaderMap) -> Code {
+        if let Some(code) = self.told {
+            return code;
+        }
+        let code = failure::mend(trailers).unwrap_or(Code::Unknown);
+        self.told = Some(code);
         self.ticket.overhear(trailers);
+        code
     }
 
     /// Some of the answer came.
@@ -61,10 +72,11 @@ impl Attempt {
         self.meter.received(bytes);
     }
 
-    /// It ended so, in the peer's own headers or trailers.
-    pub(crate) fn ended(&mut self, code: Code, trailers: &HeaderMap) {
-        self.ticket.overhear(trailers);
-        self.finish(code, Pushback::in_headers(trailers));
+    /// It ended so, in the peer's own headers or trailers, which have been looked at.
+    pub(crate) fn ended(&mut self, code: Code, told: &HeaderMap) {
+        let failed = code != Code::Ok;
+        let pushback = failed.then(|| Pushback::in_headers(told)).flatten();
+        self.finish(code, pushback);
     }
 
     /// It ended so.

@@ -4,6 +4,7 @@ use crate::attempt::Attempt;
 use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
+use crate::deadline::Deadline;
 use crate::exchange::Tried;
 use crate::metrics::{code_name, method_name};
 use crate::names::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
@@ -109,12 +110,11 @@ impl Call {
 
     /// Adds what differs from attempt to attempt.
     pub(crate) fn stamp_attempt(&self, headers: &mut HeaderMap, made: u32) {
-        headers.remove(GRPC_TIMEOUT);
-        if let Some(deadline) = self.deadline
-            && let Ok(value) = HeaderValue::try_from(timeout::format(deadline.remaining()))
-        {
-            headers.insert(GRPC_TIMEOUT, value);
-        }
+        let left = self.deadline.map(Deadline::remaining);
+        match left.and_then(timeout::header) {
+            Some(value) => headers.insert(GRPC_TIMEOUT, value),
+            None => headers.remove(GRPC_TIMEOUT),
+        };
         if made > 0 {
             headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(made));
         }

@@ -1,6 +1,7 @@
 //! One call: its deadline, its attempts, its answer.
 
 use crate::answer::AnswerBody;
+use crate::attempt::Attempt;
 use crate::budget::Budget;
 use crate::cache::{Cache, Slot};
 use crate::cause::Cause;
@@ -17,6 +18,7 @@ use crate::timeout;
 use crate::trace::TraceContext;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,6 +27,9 @@ use tonic::{Code, Status};
 
 /// The longest a unary call may take when neither its policy nor its caller says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// About so many headers are added to a request: room for all of them is made at once.
+const ADDED_HEADERS: usize = 8;
 
 /// What all calls to one peer share.
 #[derive(Debug)]
@@ -75,33 +80,36 @@ pub(crate) fn run(
     let index = route.policies.position(request.uri().path());
     let method = index.and_then(|index| route.policies.at(index));
     let inbound = context::current();
-    let chain = inbound.map(|call| call.chain).unwrap_or_default();
+    let (inherited, trace, chain) = match inbound {
+        Some(call) => (call.deadline, Some(call.trace), call.chain),
+        None => (None, None, Chain::default()),
+    };
     let mut call = Call {
-        deadline: deadline(method, request.headers()),
+        deadline: deadline(inherited, method, request.headers()),
         retries: Retries::of(method, chain.is_repeated_above()),
-        meter: route.metrics.call(method),
+        meter: route.metrics.call(index),
         method,
         index,
         route,
         slot: None,
     };
-    call.stamp(request.headers_mut());
-    chain.stamp(
-        call.route.caller.as_ref(),
-        call.retries.remain(),
-        request.headers_mut(),
-    );
+    let headers = request.headers_mut();
+    headers.reserve(ADDED_HEADERS);
+    call.stamp(trace.as_ref(), headers);
+    chain.stamp(call.route.caller.as_ref(), call.retries.remain(), headers);
     if !chain.may_reach(call.route.peer.name()) {
         return Box::pin(std::future::ready(Err(call.looped(&chain))));
     }
     call.route.budget.call(tokio::time::Instant::now());
-    let replay = Replay::once(request);
-    Box::pin(call.within_deadline(replay))
+    call.within_deadline(Replay::once(request))
 }
 
 /// The earliest of what the inbound call leaves, the caller asks for, and the method allows.
-fn deadline(method: Option<&'static MethodPolicy>, headers: &HeaderMap) -> Option<Deadline> {
-    let inherited = Deadline::current().map(Deadline::for_peers);
+fn deadline(
+    inherited: Option<Deadline>,
+    method: Option<&'static MethodPolicy>,
+    headers: &HeaderMap,
+) -> Option<Deadline> {
     let asked = headers
         .get(GRPC_TIMEOUT)
         .and_then(|value| timeout::parse(value.as_bytes()).ok());
@@ -109,26 +117,24 @@ fn deadline(method: Option<&'static MethodPolicy>, headers: &HeaderMap) -> Optio
         None if method.is_unary() => Some(DEFAULT_TIMEOUT),
         timeout => timeout,
     });
-    earliest([
-        inherited,
-        asked.map(Deadline::after),
-        allowed.map(Deadline::after),
-    ])
+    let own = [asked, allowed].into_iter().flatten().min();
+    let inherited = inherited.map(Deadline::for_peers);
+    earliest([inherited, own.map(Deadline::after)])
 }
 
 impl Call {
-    /// Adds what every attempt carries: who calls, and where the call stands in its trace.
-    fn stamp(&mut self, headers: &mut HeaderMap) {
+    /// Adds what every attempt carries: who calls, and where the call stands in its trace, which goes on from
+    /// `inbound`.
+    fn stamp(&mut self, inbound: Option<&TraceContext>, headers: &mut HeaderMap) {
         if let Some(caller) = &self.route.caller {
             headers.insert(CALLER, caller.clone());
         }
         if headers.contains_key(TRACEPARENT) {
             return;
         }
-        let trace =
-            context::current().map_or_else(TraceContext::root, |inbound| inbound.trace.child());
+        let trace = inbound.map_or_else(TraceContext::root, TraceContext::child);
         self.meter.trace(&trace);
-        if let Ok(value) = HeaderValue::from_bytes(&trace.to_bytes()) {
+        if let Some(value) = trace.header() {
             headers.insert(TRACEPARENT, value);
         }
         if let Some(Ok(state)) = trace.state().map(HeaderValue::from_str) {
@@ -146,38 +152,54 @@ impl Call {
         status
     }
 
-    /// The whole call, cut off at its deadline.
-    async fn within_deadline(mut self, mut replay: Replay) -> Result<http::Response<Body>, Status> {
-        let sent = AtomicBool::new(false);
-        let outcome = match self.deadline {
-            None => self.attempts(&mut replay, &sent).await,
-            Some(deadline) if deadline.has_passed() => Err(self.route.peer.expired(false)),
-            Some(deadline) => {
-                let attempts = self.attempts(&mut replay, &sent);
-                let outcome = tokio::time::timeout_at(deadline.at(), attempts).await;
-                outcome
-                    .unwrap_or_else(|_| Err(self.route.peer.expired(sent.load(Ordering::Relaxed))))
-            }
-        };
+    /// The whole call, cut off at its deadline. Not an `async fn`, whose future would hold its arguments twice.
+    fn within_deadline(
+        mut self,
+        mut replay: Replay,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
+        Box::pin(async move {
+            let sent = AtomicBool::new(false);
+            let outcome = match self.deadline {
+                None => self.attempts(&mut replay, &sent).await,
+                Some(deadline) if deadline.has_passed() => Err(self.route.peer.expired(false)),
+                Some(deadline) => {
+                    // Pinned here, so that it is not moved into the timeout.
+                    let outcome = {
+                        let attempts = pin!(self.attempts(&mut replay, &sent));
+                        tokio::time::timeout_at(deadline.at(), attempts).await
+                    };
+                    outcome.unwrap_or_else(|_| {
+                        Err(self.route.peer.expired(sent.load(Ordering::Relaxed)))
+                    })
+                }
+            };
+            self.conclude(outcome)
+        })
+    }
+
+    /// Hands the answer on, or fails unless an earlier answer can stand in for it.
+    fn conclude(
+        mut self,
+        outcome: Result<(http::Response<Body>, Attempt), Status>,
+    ) -> Result<http::Response<Body>, Status> {
         match outcome {
             Ok((response, attempt)) => {
-                let peer = Arc::clone(&self.route.peer);
                 let keeping = self.slot.map(|slot| slot.keep(response.headers()));
-                let (deadline, meter) = (self.deadline, self.meter);
+                let peer = Arc::clone(&self.route.peer);
                 Ok(AnswerBody::wrap(
-                    response, deadline, peer, meter, attempt, keeping,
+                    response,
+                    self.deadline,
+                    peer,
+                    self.meter,
+                    attempt,
+                    keeping,
                 ))
             }
             Err(status) => {
                 self.meter.fail(status.code(), Cause::of_failure(&status));
-                match self
-                    .slot
-                    .filter(|_| is_absence(&status))
-                    .and_then(|slot| slot.read())
-                {
-                    Some(response) => Ok(response),
-                    None => Err(status),
-                }
+                let absent = is_absence(&status);
+                let kept = self.slot.filter(|_| absent).and_then(|slot| slot.read());
+                kept.ok_or(status)
             }
         }
     }

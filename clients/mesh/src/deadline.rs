@@ -64,7 +64,7 @@ fn margin(remaining: Duration) -> Duration {
 }
 
 /// The earliest of those that are set.
-pub(crate) fn earliest(deadlines: [Option<Deadline>; 3]) -> Option<Deadline> {
+pub(crate) fn earliest(deadlines: [Option<Deadline>; 2]) -> Option<Deadline> {
     deadlines.into_iter().flatten().min()
 }
 

@@ -3,16 +3,20 @@
 use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::names::TRACEPARENT;
-use crate::peer::{Mark, Outcome, Sent, Ticket, Wish};
+use crate::peer::{Mark, Sent, Ticket, Wish};
 use crate::replay::Replay;
+use crate::trace::TraceContext;
 use crate::verdict::{Failure, Verdict, by_body, by_headers};
-use http::HeaderValue;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tonic::body::Body;
 
 /// While others could answer, one replica gets this part of the time that is left to itself.
+///
+/// That is not the hedging of a policy, which answers a delay of its choice to make slow answers rare: it is the
+/// timeout of a single attempt, for which gRPC has no word, without throwing away an answer that may yet come. A
+/// replica that has gone silent costs its callers half their time instead of all of it.
 const SHARE: u32 = 2;
 
 /// What became of one attempt.
@@ -27,7 +31,8 @@ pub(crate) enum Tried {
 
 impl Call {
     /// One attempt, at the replica that suits it best. While the answer is late and the call may be repeated,
-    /// another replica is asked as well: the first to answer counts.
+    /// another replica is asked as well: the first to answer counts. Such a copy is one of the attempts that the
+    /// policy allows, and is paid for out of the same budget.
     pub(crate) async fn attempt(
         &self,
         replay: &mut Replay,
@@ -40,12 +45,12 @@ impl Call {
         };
         sent.store(true, Ordering::Relaxed);
         let bytes = replay.message_bytes();
-        let (mark, probe) = (ticket.mark(), ticket.is_probe());
-        let first = self.at(ticket, replay.request(), bytes, wish.repeatable);
         let Some(share) = self.share(wish) else {
-            return first.await;
+            let judge = wish.repeatable;
+            return self.at(ticket, replay.request(), bytes, judge).await;
         };
-        let mut first = pin!(first);
+        let (mark, probe) = (ticket.mark(), ticket.is_probe());
+        let mut first = pin!(self.at(ticket, replay.request(), bytes, true));
         if let Ok(tried) = tokio::time::timeout(share, first.as_mut()).await {
             return tried;
         }
@@ -53,19 +58,40 @@ impl Call {
             return first.await;
         };
         self.meter.hedge();
-        self.stamp_attempt(replay.headers_mut(), self.retries.made() + 1);
+        self.retries.copied();
+        self.stamp_attempt(replay.headers_mut(), self.retries.made());
         // On the heap, because most calls never come so far and need no room for it.
-        let mut second = Box::pin(self.at(ticket, replay.request(), bytes, wish.repeatable));
+        let mut second = Box::pin(self.at(ticket, replay.request(), bytes, true));
         tokio::select! {
             biased;
-            tried = first.as_mut() => or_else(tried, second).await,
+            tried = first.as_mut() => self.or_else(tried, second).await,
             tried = second.as_mut() => {
-                if let Tried::Answered(..) = tried {
+                if self.is_final(&tried) {
                     mark.stalled(probe);
                 }
-                or_else(tried, first).await
+                self.or_else(tried, first).await
             }
         }
+    }
+
+    /// Whether no other replica could do better.
+    fn is_final(&self, tried: &Tried) -> bool {
+        match tried {
+            Tried::Answered(..) => true,
+            Tried::Returned(_) => false,
+            Tried::Failed(failure, _) => !self.retries.cover(failure.code),
+        }
+    }
+
+    /// What was tried first, or when that failed in a way that may be repeated, what is still out.
+    async fn or_else(&self, tried: Tried, other: impl Future<Output = Tried>) -> Tried {
+        if self.is_final(&tried) {
+            return tried;
+        }
+        if let Tried::Failed(failure, Some(mut attempt)) = tried {
+            attempt.finish(failure.code, failure.pushback);
+        }
+        other.await
     }
 
     /// How long one replica may take while others could answer.
@@ -84,12 +110,9 @@ impl Call {
             avoid: Some(mark),
             method: self.index,
         };
-        // Last, because it takes something out of the budget.
-        if !self.route.may_repeat() {
-            return None;
-        }
         let ticket = self.route.peer.try_take(wish, self.deadline)?;
-        (!ticket.is_at(mark)).then_some(ticket)
+        // The budget last: to ask takes something out of it.
+        (!ticket.is_at(mark) && self.route.may_repeat()).then_some(ticket)
     }
 
     /// One attempt at this replica. The request is sent at once, so that the future does not hold it.
@@ -104,74 +127,53 @@ impl Call {
         let mut meter = self.meter.attempt(self.deadline);
         meter.sent(bytes);
         // What the peer does for this attempt is caused by it, not by the call as a whole.
-        if let Some(Ok(trace)) = meter
-            .trace()
-            .map(|t| HeaderValue::from_bytes(&t.to_bytes()))
-        {
+        if let Some(trace) = meter.trace().and_then(TraceContext::header) {
             request.headers_mut().insert(TRACEPARENT, trace);
         }
         let mut attempt = Attempt::new(meter, ticket, streaming);
         let judge = repeatable || self.slot.is_some();
         let sending = attempt.ticket().send(request);
         async move {
-            match self.exchange(sending, judge, streaming, &mut attempt).await {
-                Exchange::Returned(request) => {
+            let sent = match sending {
+                Ok(sending) => attempt.ticket().sent(sending.await, self.route.peer.name()),
+                Err(unsent) => *unsent,
+            };
+            match self.verdict(sent, judge, &mut attempt).await {
+                Err(request) => {
                     attempt.unseen();
                     Tried::Returned(request)
                 }
-                Exchange::Judged(Verdict::Answered(response) | Verdict::Open(response)) => {
+                Ok(Verdict::Answered(response) | Verdict::Open(response)) => {
                     Tried::Answered(response, attempt)
                 }
-                Exchange::Judged(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
+                Ok(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
             }
         }
     }
 
-    /// Judges the answer, as far as a repetition could depend on it.
-    async fn exchange(
+    /// Judges what came of a request, as far as a repetition could depend on it; the request itself when it never
+    /// left.
+    async fn verdict(
         &self,
-        sending: Result<impl Future<Output = Outcome>, Box<Sent>>,
+        sent: Sent,
         judge: bool,
-        streaming: bool,
         attempt: &mut Attempt,
-    ) -> Exchange {
-        let peer = self.route.peer.name();
-        let sent = match sending {
-            Ok(sending) => attempt.ticket().sent(sending.await, peer),
-            Err(unsent) => *unsent,
-        };
+    ) -> Result<Verdict, http::Request<Body>> {
         let response = match sent {
             Sent::Answered(response) => response,
-            Sent::Returned(request) => return Exchange::Returned(request),
+            Sent::Returned(request) => return Err(request),
             Sent::Lost(lost) => {
                 let mut failure = Failure::from(lost.status);
                 failure.unseen = lost.unseen;
-                return Exchange::Judged(Verdict::Failed(failure));
+                return Ok(Verdict::Failed(failure));
             }
         };
-        Exchange::Judged(match by_headers(response, attempt) {
-            Verdict::Open(response) if judge => by_body(response, streaming, peer, attempt).await,
+        Ok(match by_headers(response, attempt) {
+            Verdict::Open(response) if judge => {
+                let streaming = self.method.is_none_or(|method| method.server_streaming);
+                by_body(response, streaming, self.route.peer.name(), attempt).await
+            }
             verdict => verdict,
         })
     }
-}
-
-/// What was tried first, or when that failed, what is still out.
-async fn or_else(tried: Tried, other: impl Future<Output = Tried>) -> Tried {
-    match tried {
-        Tried::Answered(..) => tried,
-        Tried::Returned(_) => other.await,
-        Tried::Failed(failure, attempt) => {
-            if let Some(mut attempt) = attempt {
-                attempt.finish(failure.code, failure.pushback);
-            }
-            other.await
-        }
-    }
-}
-
-/// What became of a request that a replica was sent.
-enum Exchange {
-    Returned(http::Request<Body>),
-    Judged(Verdict),
 }

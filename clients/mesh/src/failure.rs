@@ -4,7 +4,7 @@
 //! always UNAVAILABLE; only a stream that the peer reset on purpose says otherwise.
 
 use crate::cause::Cause;
-use crate::names::{GRPC_STATUS, GRPC_STATUS_DETAILS};
+use crate::names::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -103,14 +103,13 @@ pub(crate) fn code_of_http(status: StatusCode) -> Option<Code> {
 }
 
 /// Mends what a peer sent before tonic reads it: a passed deadline gets its own code, and details that
-/// are not base64, over which tonic panics, are dropped.
-pub(crate) fn mend(headers: &mut HeaderMap) {
-    if code_in(headers) == Some(Code::Cancelled)
-        && headers
-            .get(crate::metadata::GRPC_MESSAGE)
-            .is_some_and(is_tonic_expiry)
-    {
+/// are not base64, over which tonic panics, are dropped. Answers the status code, without which tonic reads none
+/// of it.
+pub(crate) fn mend(headers: &mut HeaderMap) -> Option<Code> {
+    let mut code = code_in(headers)?;
+    if code == Code::Cancelled && headers.get(GRPC_MESSAGE).is_some_and(is_tonic_expiry) {
         headers.insert(GRPC_STATUS, HeaderValue::from_static("4"));
+        code = Code::DeadlineExceeded;
     }
     let broken = headers
         .get(GRPC_STATUS_DETAILS)
@@ -118,6 +117,7 @@ pub(crate) fn mend(headers: &mut HeaderMap) {
     if broken {
         headers.remove(GRPC_STATUS_DETAILS);
     }
+    Some(code)
 }
 
 /// Whether this is tonic's sentence, percent-encoded or not.

@@ -5,6 +5,7 @@ use http::HeaderName;
 
 pub(crate) const CALLER: HeaderName = HeaderName::from_static(metadata::CALLER);
 pub(crate) const DRAINING: HeaderName = HeaderName::from_static(metadata::DRAINING);
+pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static(metadata::GRPC_MESSAGE);
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static(metadata::GRPC_STATUS);
 pub(crate) const GRPC_STATUS_DETAILS: HeaderName =
     HeaderName::from_static(metadata::GRPC_STATUS_DETAILS);

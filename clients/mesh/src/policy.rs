@@ -37,6 +37,10 @@ pub struct MethodPolicy {
 }
 
 /// Repeats after a failure, as gRPC's retry design (A6) defines them.
+///
+/// To have been silent for half of the time that is left counts as a failure too, where another replica can be asked:
+/// then the next attempt goes there while the first stays out, without a backoff. It is one of `max_attempts`, is
+/// paid for out of the peer's retry budget, and never happens to a streamed answer.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
     /// The number of attempts in all, the first included.

@@ -4,7 +4,7 @@ use crate::names::RETRY_PUSHBACK_MS;
 use crate::policy::{MethodPolicy, RetryPolicy};
 use http::HeaderMap;
 use metrics::Gauge;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use tonic::Code;
 
@@ -85,11 +85,8 @@ impl Pushback {
     /// The word in a response's headers or trailers; what cannot be read means "never".
     pub(crate) fn in_headers(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(RETRY_PUSHBACK_MS)?;
-        let millis = value
-            .to_str()
-            .ok()
-            .and_then(|text| text.parse::<i64>().ok());
-        Some(match millis.and_then(|millis| u64::try_from(millis).ok()) {
+        let millis = value.to_str().ok().and_then(|text| text.parse().ok());
+        Some(match millis {
             Some(millis) => Self::After(Duration::from_millis(millis)),
             None => Self::Never,
         })
@@ -101,6 +98,8 @@ impl Pushback {
 pub(crate) struct Retries {
     policy: Option<&'static RetryPolicy>,
     made: u32,
+    /// Attempts made while another one was out.
+    copies: AtomicU32,
     backoff: Duration,
     forbidden: bool,
 }
@@ -117,6 +116,7 @@ impl Retries {
         Self {
             policy,
             made: 0,
+            copies: AtomicU32::new(0),
             backoff,
             forbidden: repeated_above,
         }
@@ -128,14 +128,19 @@ impl Retries {
     }
 
     /// The number of attempts that preceded the current one.
-    pub(crate) const fn made(&self) -> u32 {
-        self.made
+    pub(crate) fn made(&self) -> u32 {
+        self.made + self.copies.load(Ordering::Relaxed)
+    }
+
+    /// Another attempt is made while the current one is out.
+    pub(crate) fn copied(&self) {
+        self.copies.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether another attempt may follow the current one.
     pub(crate) fn remain(&self) -> bool {
         self.policy
-            .is_some_and(|policy| self.made + 1 < policy.max_attempts.min(MAX_ATTEMPTS))
+            .is_some_and(|policy| self.made() + 1 < policy.max_attempts.min(MAX_ATTEMPTS))
     }
 
     /// Whether the policy names this code.
@@ -210,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_among_the_attempts_that_the_policy_allows() {
+        let mut retries = Retries::of(Some(&READ), false);
+        retries.copied();
+        assert_eq!(retries.made(), 1);
+        assert!(retries.next(None).is_some());
+        retries.copied();
+        assert!(!retries.remain());
+        assert_eq!(retries.next(None), None);
+    }
+
+    #[test]
     fn a_method_that_promises_nothing_is_never_repeated() {
         let mut retries = Retries::of(Some(&WRITE), false);
         assert!(!retries.remain());
@@ -224,6 +240,7 @@ mod tests {
             Some(Pushback::After(Duration::from_millis(250)))
         );
         assert_eq!(header("-1"), Some(Pushback::Never));
+        assert_eq!(header("-0"), Some(Pushback::Never));
         assert_eq!(header("soon"), Some(Pushback::Never));
 
         let exact = Retries::of(Some(&READ), false).next(header("7"));

@@ -1,14 +1,15 @@
 //! The `grpc-timeout` header: at most eight digits and a unit.
 
+use http::HeaderValue;
 use std::time::Duration;
 
 /// The largest value that the specification lets a header hold.
-const MAX_VALUE: u128 = 99_999_999;
+const MAX_VALUE: u64 = 99_999_999;
 /// The number of digits of [`MAX_VALUE`].
 const MAX_DIGITS: usize = 8;
 
 /// Units from fine to coarse, with their nanoseconds.
-const UNITS: [(u8, u128); 6] = [
+const UNITS: [(u8, u64); 6] = [
     (b'n', 1),
     (b'u', 1_000),
     (b'm', 1_000_000),
@@ -48,14 +49,44 @@ pub fn parse(value: &[u8]) -> Result<Duration, BadTimeout> {
 /// Writes a header's value in the finest unit that fits; never more than `timeout`, never zero.
 #[must_use]
 pub fn format(timeout: Duration) -> String {
-    let nanos = timeout.as_nanos().max(1);
-    for (unit, size) in UNITS {
-        let value = nanos / size;
-        if value <= MAX_VALUE {
-            return format!("{value}{}", char::from(unit));
+    let (text, start) = write(timeout);
+    text[start..].iter().copied().map(char::from).collect()
+}
+
+/// The same as a header. It differs from call to call, so it is kept out of the tables by which HTTP/2 compresses
+/// what comes again.
+pub(crate) fn header(timeout: Duration) -> Option<HeaderValue> {
+    let (text, start) = write(timeout);
+    let mut value = HeaderValue::from_bytes(&text[start..]).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The header's value, and where in this text it starts.
+fn write(timeout: Duration) -> ([u8; MAX_DIGITS + 1], usize) {
+    let (unit, mut value) = in_unit(timeout);
+    let mut text = [0; MAX_DIGITS + 1];
+    text[MAX_DIGITS] = unit;
+    let mut start = MAX_DIGITS;
+    loop {
+        start -= 1;
+        text[start] = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            return (text, start);
         }
     }
-    format!("{MAX_VALUE}H")
+}
+
+/// The finest unit that fits, and how many of it.
+fn in_unit(timeout: Duration) -> (u8, u64) {
+    let Ok(nanos) = u64::try_from(timeout.as_nanos()) else {
+        return (b'H', (timeout.as_secs() / 3_600).min(MAX_VALUE));
+    };
+    let nanos = nanos.max(1);
+    let fits = |(_, size): &(u8, u64)| nanos / size <= MAX_VALUE;
+    let (unit, size) = UNITS.into_iter().find(fits).unwrap_or(UNITS[5]);
+    (unit, nanos / size)
 }
 
 #[cfg(test)]
@@ -106,8 +137,8 @@ mod tests {
             let timeout = Duration::from_nanos(nanos);
             let read = parse(format(timeout).as_bytes()).expect("own format");
             prop_assert!(read <= timeout);
-            // Eight digits keep at least seven of them exact.
-            prop_assert!(timeout - read <= timeout / 1_000_000 + Duration::from_nanos(1));
+            // What is just too long in milliseconds has six digits in seconds, and five of them count.
+            prop_assert!(timeout - read <= timeout / 100_000 + Duration::from_nanos(1));
         }
     }
 }

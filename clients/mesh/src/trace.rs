@@ -1,5 +1,6 @@
 //! W3C trace context: one id for everything that one request causes, one id per step.
 
+use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
 
@@ -71,7 +72,9 @@ impl TraceContext {
     /// The same with the `tracestate` that came along.
     #[must_use]
     pub fn with_state(mut self, state: &str) -> Self {
-        let keep = !state.is_empty() && state.len() <= MAX_STATE;
+        let fits = !state.is_empty() && state.len() <= MAX_STATE;
+        // Whatever else came could not go on as a header.
+        let keep = fits && state.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         self.state = keep.then(|| Arc::from(state));
         self
     }
@@ -94,12 +97,19 @@ impl TraceContext {
         (self.trace_id, self.span_id, self.parent_id)
     }
 
-    /// As a `traceparent` header, without an allocation.
-    pub(crate) fn to_bytes(&self) -> [u8; LENGTH] {
+    /// As a `traceparent` header. It differs from call to call, so it is kept out of the tables by which HTTP/2
+    /// compresses what comes again.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_bytes(&self.to_bytes()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    fn to_bytes(&self) -> [u8; LENGTH] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(&mut text[3..35], self.trace_id);
-        write_hex(&mut text[36..52], u128::from(self.span_id));
-        write_hex(&mut text[53..], u128::from(self.flags));
+        write_hex(&mut text[3..35], &self.trace_id.to_be_bytes());
+        write_hex(&mut text[36..52], &self.span_id.to_be_bytes());
+        write_hex(&mut text[53..], &[self.flags]);
         text
     }
 
@@ -133,15 +143,12 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// Writes the last digits of a number, as many as there is room for.
-fn write_hex(text: &mut [u8], mut value: u128) {
-    for digit in text.iter_mut().rev() {
-        let nibble = u8::try_from(value & 0xf).unwrap_or_default();
-        *digit = match nibble {
-            0..=9 => b'0' + nibble,
-            _ => b'a' + nibble - 10,
-        };
-        value >>= 4;
+/// Writes bytes as lower-case hexadecimal.
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
 }
 
@@ -196,6 +203,14 @@ mod tests {
         assert_eq!(child.trace_id, parent.trace_id);
         assert_ne!(child.span_id, parent.span_id);
         assert_eq!(child.state(), Some("vendor=1"));
+    }
+
+    #[test]
+    fn a_state_that_no_header_can_carry_is_dropped() {
+        let trace = || TraceContext::parse(EXAMPLE).expect("valid");
+        assert_eq!(trace().with_state("vendor=\u{1}").state(), None);
+        assert_eq!(trace().with_state("vendor=é").state(), None);
+        assert_eq!(trace().with_state("a=1, b=~").state(), Some("a=1, b=~"));
     }
 
     #[test]

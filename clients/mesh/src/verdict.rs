@@ -70,11 +70,9 @@ impl Failure {
 
 /// Judges by the headers alone.
 pub(crate) fn by_headers(mut response: http::Response<Body>, attempt: &mut Attempt) -> Verdict {
-    failure::mend(response.headers_mut());
+    let told = failure::mend(response.headers_mut());
     attempt.headers(response.headers());
-    let code =
-        failure::code_in(response.headers()).or_else(|| failure::code_of_http(response.status()));
-    match code {
+    match told.or_else(|| failure::code_of_http(response.status())) {
         Some(Code::Ok) => Verdict::Answered(response),
         Some(code) => Verdict::Failed(failed(code, None, response)),
         None => Verdict::Open(response),
@@ -90,7 +88,7 @@ pub(crate) async fn by_body(
     attempt: &mut Attempt,
 ) -> Verdict {
     let (parts, mut rest) = response.into_parts();
-    let mut front = VecDeque::new();
+    let mut front = Front::default();
     let mut held = 0;
     loop {
         let frame = match rest.frame().await {
@@ -100,11 +98,9 @@ pub(crate) async fn by_body(
         };
         match frame.into_trailers() {
             Ok(mut trailers) => {
-                failure::mend(&mut trailers);
-                attempt.trailers(&trailers);
-                let code = failure::code_in(&trailers).unwrap_or(Code::Unknown);
+                let code = attempt.trailers(&mut trailers);
                 let told = (code != Code::Ok).then(|| trailers.clone());
-                front.push_back(Frame::trailers(trailers));
+                front.push(Frame::trailers(trailers));
                 let response = http::Response::from_parts(parts, Held::body(front, None));
                 return match told {
                     None => Verdict::Answered(response),
@@ -114,7 +110,7 @@ pub(crate) async fn by_body(
             Err(data) => {
                 attempt.data();
                 held += data.data_ref().map_or(0, Bytes::len);
-                front.push_back(data);
+                front.push(data);
                 if held > 0 && (server_streaming || held > MAX_HELD_BYTES) {
                     break;
                 }
@@ -144,14 +140,38 @@ fn failed(code: Code, trailers: Option<HeaderMap>, response: http::Response<Body
     }
 }
 
+/// Frames that were read already. An answer nearly always has two, which need no list.
+#[derive(Default)]
+struct Front {
+    first: Option<Frame<Bytes>>,
+    second: Option<Frame<Bytes>>,
+    others: VecDeque<Frame<Bytes>>,
+}
+
+impl Front {
+    fn push(&mut self, frame: Frame<Bytes>) {
+        match (&self.first, &self.second) {
+            (None, _) => self.first = Some(frame),
+            (Some(_), None) => self.second = Some(frame),
+            (Some(_), Some(_)) => self.others.push_back(frame),
+        }
+    }
+
+    /// The next one; nothing may be pushed from then on.
+    fn pop(&mut self) -> Option<Frame<Bytes>> {
+        let first = self.first.take().or_else(|| self.second.take());
+        first.or_else(|| self.others.pop_front())
+    }
+}
+
 /// A body some of which was read already.
 struct Held {
-    front: VecDeque<Frame<Bytes>>,
+    front: Front,
     rest: Option<Body>,
 }
 
 impl Held {
-    fn body(front: VecDeque<Frame<Bytes>>, rest: Option<Body>) -> Body {
+    fn body(front: Front, rest: Option<Body>) -> Body {
         Body::new(Self { front, rest })
     }
 }
@@ -164,7 +184,7 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(frame) = self.front.pop_front() {
+        if let Some(frame) = self.front.pop() {
             return Poll::Ready(Some(Ok(frame)));
         }
         match &mut self.rest {
@@ -172,9 +192,4 @@ impl http_body::Body for Held {
             None => Poll::Ready(None),
         }
     }
-}
-
-/// The status code that ends a body, when this frame ends it.
-pub(crate) fn code_of_trailers(trailers: &HeaderMap) -> Code {
-    failure::code_in(trailers).unwrap_or(Code::Unknown)
 }

@@ -54,7 +54,9 @@ async fn run(arguments: &setup::Arguments) -> Result<()> {
     let Some(bench) = setup::Bench::prepare(arguments).await? else {
         return Ok(());
     };
-    mesh::measure(&bench.turns, arguments.json).await?;
+    if arguments.wants(mesh::NAME) {
+        mesh::measure(&bench.turns, arguments.json).await?;
+    }
     let mut print = report::Printer::new(arguments.json);
     for engine in setup::ENGINES {
         if arguments.wants(account::TITLE.name) {

@@ -94,8 +94,7 @@ pub async fn build(
     plan: &Plan,
 ) -> Result<Network> {
     let (publisher_id, ad_unit_id) = build_inventory(operations).await?;
-    let advertiser_id = create_advertiser(operations, plan).await?;
-    let account_id = active_account(operations, &advertiser_id).await;
+    let (advertiser_id, account_id) = advertiser(operations, plan).await?;
     publish_share(operations, &publisher_id).await?;
     if plan.opening_micros > 0 {
         pay(billing, &account_id, plan.opening_micros).await?;
@@ -126,6 +125,16 @@ pub async fn pay(billing: &BillingClient, account_id: &str, micros: i64) -> Resu
     };
     billing.record_payment(request).await?;
     Ok(())
+}
+
+/// Creates the advertiser of `plan` and waits until it has its account; answers the ids of both.
+///
+/// # Errors
+/// When a call is refused.
+pub async fn advertiser(operations: &OperationsClient, plan: &Plan) -> Result<(String, String)> {
+    let advertiser_id = create_advertiser(operations, plan).await?;
+    let account_id = active_account(operations, &advertiser_id).await;
+    Ok((advertiser_id, account_id))
 }
 
 async fn create_advertiser(operations: &OperationsClient, plan: &Plan) -> Result<String> {
@@ -288,7 +297,14 @@ async fn build_campaign(
             id: item.id.clone(),
             etag: item.etag,
         };
-        operations.enable_line_item(request).await?;
+        // An account is told of twice, by its opening and by the feed, and only the feed tells how it stands.
+        until::some("the standing of the account is known", || async {
+            match operations.enable_line_item(request.clone()).await {
+                Err(error) if error.is_reason("BILLING_ACCOUNT_PENDING") => None,
+                enabled => Some(enabled),
+            }
+        })
+        .await?;
         line_item_ids.push(item.id);
     }
     Ok((campaign.id, line_item_ids))

@@ -49,6 +49,11 @@ impl Process {
         })
     }
 
+    /// Runs another program from its next start on: another release of the same service.
+    pub fn becomes(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+    }
+
     /// Sets one key of the service's configuration.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         self.settings.push((key.to_owned(), value.into()));

@@ -14,7 +14,8 @@ use sea_orm_migration::{MigrationTrait, SchemaManager};
 use crate::connect::mysql;
 use crate::{Database, DatabaseOptions, Engine, StorageError};
 
-const TABLE: &str = "schema_migrations";
+/// The table of the migrations that a database has.
+pub(crate) const TABLE: &str = "schema_migrations";
 /// What the name of a migration contains that takes away what the release before the last still used.
 pub const CONTRACT: &str = "_contract_";
 /// Any number will do as long as every release uses the same.

@@ -4,11 +4,14 @@
 //! `CLEAVE_TEST_MYSQL_URL` name a throw-away server (see `deploy/servers`): each test creates a database of
 //! its own there, and drops it.
 
+pub mod expand;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Once;
 use std::thread;
 
+use sea_orm::sea_query::Query;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm};
 use uuid::Uuid;
 
@@ -97,6 +100,31 @@ impl TestDatabase {
     }
 }
 
+/// Runs `statements` on a migrated database and notes them as the migration `name`, as a release would have that
+/// knows more than this one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn migrate_further(
+    db: &Database,
+    name: &str,
+    statements: &[String],
+) -> Result<(), StorageError> {
+    let note = &Query::insert()
+        .into_table(crate::migrate::TABLE)
+        .columns(["name", "applied_at"])
+        .values_panic([name.into(), 0_i64.into()])
+        .to_owned();
+    db.transaction("migrate_further", |txn| async move {
+        for statement in statements {
+            txn.execute_unprepared(statement).await?;
+        }
+        txn.execute(note).await?;
+        Ok(())
+    })
+    .await
+}
+
 impl fmt::Debug for TestDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TestDatabase({})", self.engine())
@@ -161,7 +189,7 @@ async fn make_on_server(engine: Engine) -> Option<(Place, String)> {
     let name = fresh_name();
     let mut refusal = None;
     for setting in settings {
-        match administer(&admin, &format!("CREATE DATABASE {name} {setting}")).await {
+        match administer(&admin, &[&format!("CREATE DATABASE {name} {setting}")]).await {
             Ok(()) => {
                 let url = with_database(&admin, &name);
                 return Some((Place::Server { admin, name }, url));
@@ -173,18 +201,23 @@ async fn make_on_server(engine: Engine) -> Option<(Place, String)> {
 }
 
 async fn drop_on_server(admin: &str, name: &str) -> Result<(), StorageError> {
-    let force = match Engine::of_url(admin)? {
-        Engine::Postgres => " WITH (FORCE)",
-        Engine::MySql | Engine::Sqlite => "",
+    let (before, force) = match Engine::of_url(admin)? {
+        Engine::Postgres => ("", " WITH (FORCE)"),
+        // Whoever still reads there is perhaps on the very thread that waits for this.
+        Engine::MySql => ("SET SESSION lock_wait_timeout = 5", ""),
+        Engine::Sqlite => ("", ""),
     };
-    administer(admin, &format!("DROP DATABASE IF EXISTS {name}{force}")).await
+    let drop = format!("DROP DATABASE IF EXISTS {name}{force}");
+    administer(admin, &[before, &drop]).await
 }
 
-async fn administer(admin: &str, sql: &str) -> Result<(), StorageError> {
+async fn administer(admin: &str, statements: &[&str]) -> Result<(), StorageError> {
     let mut options = ConnectOptions::new(admin);
     options.max_connections(1).sqlx_logging(false);
     let server = SeaOrm::connect(options).await?;
-    server.execute_unprepared(sql).await?;
+    for statement in statements.iter().filter(|sql| !sql.is_empty()) {
+        server.execute_unprepared(statement).await?;
+    }
     Ok(server.close().await?)
 }
 

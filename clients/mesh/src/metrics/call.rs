@@ -22,7 +22,8 @@ pub(crate) struct CallMeter {
     /// The time in which no attempt was out.
     delay: Duration,
     done: bool,
-    span: Option<OpenSpan>,
+    /// On the heap, for few calls have one.
+    span: Option<Box<OpenSpan>>,
 }
 
 impl CallMeter {
@@ -42,7 +43,7 @@ impl CallMeter {
     /// Where the call stands in its trace.
     pub(crate) fn trace(&mut self, trace: &TraceContext) {
         let (method, target) = (self.metrics.method, &self.metrics.target);
-        self.span = OpenSpan::begin(SpanKind::Sent, method, trace, Some(target));
+        self.span = OpenSpan::begin(SpanKind::Sent, method, trace, Some(target)).map(Box::new);
     }
 
     /// The request is sent again because the peer never saw it.
@@ -94,7 +95,7 @@ impl CallMeter {
             span: self
                 .span
                 .as_ref()
-                .map(|call| call.within(SpanKind::Attempt)),
+                .map(|call| Box::new(call.within(SpanKind::Attempt))),
         }
     }
 
@@ -158,13 +159,14 @@ pub(crate) struct AttemptMeter {
     received: u64,
     deadline: Option<Deadline>,
     done: bool,
-    span: Option<OpenSpan>,
+    /// On the heap, for few calls have one.
+    span: Option<Box<OpenSpan>>,
 }
 
 impl AttemptMeter {
     /// Where the attempt stands in its trace, when somebody collects that.
     pub(crate) fn trace(&self) -> Option<&TraceContext> {
-        self.span.as_ref().map(OpenSpan::trace)
+        self.span.as_deref().map(OpenSpan::trace)
     }
 
     /// So many bytes of messages are sent.

@@ -6,7 +6,6 @@ use super::{ByStatus, code_name, method_name};
 use crate::cause::Cause;
 use crate::policy::{MethodPolicy, PolicyTable};
 use metrics::{Counter, Histogram, Label};
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use tonic::Code;
 
@@ -93,7 +92,8 @@ impl MethodMetrics {
 #[derive(Debug)]
 pub(crate) struct PeerMetrics {
     books: Books,
-    methods: HashMap<&'static str, Arc<MethodMetrics>>,
+    /// In the order of the table of policies.
+    methods: Vec<Arc<MethodMetrics>>,
     other: Arc<MethodMetrics>,
     target: Arc<str>,
     denied: [OnceLock<Counter>; 2],
@@ -111,10 +111,7 @@ pub(crate) enum Denial {
 impl PeerMetrics {
     pub(crate) fn new(books: Books, policies: PolicyTable, target: &Arc<str>) -> Self {
         let of = |method| Arc::new(MethodMetrics::new(books, method, Arc::clone(target)));
-        let methods = policies
-            .iter()
-            .map(|method| (method.path, of(Some(method))))
-            .collect();
+        let methods = policies.iter().map(|method| of(Some(method))).collect();
         Self {
             books,
             methods,
@@ -140,9 +137,9 @@ impl PeerMetrics {
         self.denied[index].get_or_init(make).increment(1);
     }
 
-    /// A meter for a call that begins now.
-    pub(crate) fn call(&self, method: Option<&'static MethodPolicy>) -> CallMeter {
-        let known = method.and_then(|method| self.methods.get(method.path));
+    /// A meter for a call that begins now, of the method at this place in the table of policies.
+    pub(crate) fn call(&self, method: Option<usize>) -> CallMeter {
+        let known = method.and_then(|index| self.methods.get(index));
         CallMeter::new(Arc::clone(known.unwrap_or(&self.other)))
     }
 }

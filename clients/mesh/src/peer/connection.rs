@@ -6,7 +6,8 @@ use crate::contract::{Judgement, Prospect};
 use crate::metrics::Reason;
 use crate::tuning::Tuning;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Notify, watch};
@@ -26,6 +27,18 @@ pub(super) struct Connection {
     closed: Notify,
     /// It stands on credentials that others have followed.
     outdated: AtomicBool,
+}
+
+/// Runs what the HTTP library spawns with each call. Spawned as it is, it would be moved half a dozen times, and it
+/// is large.
+#[derive(Debug, Clone, Copy)]
+struct OnHeap;
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for OnHeap {
+    fn execute(&self, future: F) {
+        let future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
+        tokio::spawn(future);
+    }
 }
 
 /// Tells when the peer has spoken.
@@ -49,7 +62,7 @@ impl Connection {
         let (phase, phases) = watch::channel(Phase::Opening);
         let heard = Arc::new(Heard::new(INITIAL_STREAMS));
         let io = Overheard::new(io, phase, Arc::clone(&heard));
-        let (sender, connection) = Builder::new(TokioExecutor::new())
+        let (sender, connection) = Builder::new(OnHeap)
             .timer(TokioTimer::new())
             .keep_alive_interval(tuning.keepalive_interval)
             .keep_alive_timeout(tuning.keepalive_timeout)

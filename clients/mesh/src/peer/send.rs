@@ -26,7 +26,7 @@ const PREFIX: usize = 5;
 const MAX_ANSWER: usize = 1 << 20;
 
 /// What the HTTP library says of a request.
-pub(crate) type Outcome = Result<http::Response<Incoming>, TrySendError<http::Request<Body>>>;
+type Outcome = Result<http::Response<Incoming>, TrySendError<http::Request<Body>>>;
 
 /// What became of a request.
 pub(crate) enum Sent {
@@ -96,11 +96,11 @@ impl Ticket {
 }
 
 fn absolute(scheme: Scheme, authority: &Authority, path: PathAndQuery) -> Result<Uri, http::Error> {
-    Uri::builder()
-        .scheme(scheme)
-        .authority(authority.clone())
-        .path_and_query(path)
-        .build()
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(authority.clone());
+    parts.path_and_query = Some(path);
+    Ok(Uri::from_parts(parts)?)
 }
 
 /// A call with this message, for the mesh's own use.

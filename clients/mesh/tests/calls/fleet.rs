@@ -189,3 +189,31 @@ async fn answers_that_are_late_everywhere_are_waited_for() {
         failures.first()
     );
 }
+
+#[tokio::test]
+async fn a_final_answer_to_a_late_copy_is_not_held_back_for_the_silent_replica() {
+    let fleet = Fleet::start(2).await;
+    while fleet.replicas.iter().any(|replica| replica.calls() == 0) {
+        unary(&fleet.channel, "Read", "x").await.expect("answer");
+    }
+    fleet.replicas[0].set(Mode::Answer(Duration::from_secs(60)));
+    fleet.replicas[1].set(Mode::Refuse(Code::NotFound));
+
+    let before = fleet.replicas[0].calls();
+    // At once, so that both replicas get some of them.
+    let calls = (0..8).map(|_| {
+        let mut request = tonic::Request::new("x".to_owned());
+        request.set_timeout(Duration::from_secs(4));
+        call(&fleet.channel, "Read", request)
+    });
+    let answers = futures::future::join_all(calls).await;
+
+    assert!(
+        fleet.replicas[0].calls() > before,
+        "the silent one was asked"
+    );
+    for answer in answers {
+        let status = answer.expect_err("there is nothing to be found");
+        assert_eq!(status.code(), Code::NotFound, "{status:?}");
+    }
+}

@@ -17,6 +17,9 @@ impl Store {
         &self,
         learned: &[Terms],
     ) -> Result<Vec<(LineItemId, i64)>, StoreError> {
+        if learned.is_empty() {
+            return Ok(Vec::new());
+        }
         let by_key: &HashMap<_, &Terms> = &learned
             .iter()
             .map(|terms| ((terms.line_item, terms.version), terms))

@@ -11,7 +11,9 @@ mod host;
 mod outage;
 mod overload;
 mod rollout;
+mod upgrade;
 
+use cleave_e2e::Programs;
 use std::path::Path;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -23,6 +25,14 @@ pub(crate) fn billing() -> &'static Path {
 /// The Operations binary.
 pub(crate) fn operations() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_e2e-operations"))
+}
+
+/// Both of this build.
+pub(crate) fn programs() -> Programs<'static> {
+    Programs {
+        operations: operations(),
+        billing: billing(),
+    }
 }
 
 /// Waits until no other scenario runs.

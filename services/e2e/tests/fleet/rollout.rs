@@ -1,13 +1,13 @@
 //! Every replica of both services is restarted again and again under load: no call fails, no stream is lost, and
 //! no client that is stuck holds up the end.
 
-use crate::{billing, operations, turn};
+use crate::{programs, turn};
 use anyhow::{Context as _, Result, ensure};
 use billing_client::{BillingClient, pb as billing_pb, types};
 use cleave_e2e::advertisers::{self, Advertiser};
 use cleave_e2e::network::{self, request_id};
 use cleave_e2e::steady::{Failure, Steady};
-use cleave_e2e::{Process, Replicas, Stuck, until};
+use cleave_e2e::{Process, Programs, Replicas, Stuck, until};
 use cleave_mesh::{CallError, Mesh};
 use futures::{Stream, StreamExt as _, stream};
 use operations_client::{OperationsClient, pb as operations_pb};
@@ -21,24 +21,25 @@ use tokio::time::Instant;
 /// How often every replica is restarted.
 const ROUNDS: usize = 10;
 /// The replicas of each service.
-const REPLICAS: usize = 2;
+pub(crate) const REPLICAS: usize = 2;
 /// Calls per second to each service.
-const RATE: u64 = 25;
+pub(crate) const RATE: u64 = 25;
 /// The longest that a drain may take.
 const CAP: Duration = Duration::from_secs(10);
 
 /// Both services, and typed clients that know all replicas.
-struct Both {
-    operations: Replicas,
-    billing: Replicas,
-    operations_client: OperationsClient,
-    billing_client: BillingClient,
+pub(crate) struct Both {
+    pub(crate) operations: Replicas,
+    pub(crate) billing: Replicas,
+    pub(crate) operations_client: OperationsClient,
+    pub(crate) billing_client: BillingClient,
 }
 
 impl Both {
-    async fn start() -> Result<Self> {
-        let mut operations = Replicas::new(operations(), "operations", REPLICAS).await?;
-        let mut billing = Replicas::new(billing(), "billing", REPLICAS).await?;
+    /// Starts replicas of these binaries.
+    pub(crate) async fn start(programs: Programs<'_>) -> Result<Self> {
+        let mut operations = Replicas::new(programs.operations, "operations", REPLICAS).await?;
+        let mut billing = Replicas::new(programs.billing, "billing", REPLICAS).await?;
         operations.set("peers.billing", &billing.addresses());
         billing.set("peers.operations", &operations.addresses());
         for replicas in [&mut operations, &mut billing] {
@@ -78,7 +79,7 @@ impl Both {
 }
 
 /// Ends a replica and starts it again; how long the drain took.
-async fn restart(process: &mut Process) -> Result<Duration> {
+pub(crate) async fn restart(process: &mut Process) -> Result<Duration> {
     let start = Instant::now();
     let status = process.stop().await?;
     let drained = start.elapsed();
@@ -93,7 +94,10 @@ async fn restart(process: &mut Process) -> Result<Duration> {
 }
 
 /// Makes the call of this number: reads, a write that may be repeated, and a stream of rows that may not.
-async fn call_operations(client: &OperationsClient, number: u64) -> Result<(), CallError> {
+pub(crate) async fn call_operations(
+    client: &OperationsClient,
+    number: u64,
+) -> Result<(), CallError> {
     match number % 10 {
         8 => {
             let request = operations_pb::CreateAdvertiserRequest {
@@ -130,13 +134,13 @@ async fn call_operations(client: &OperationsClient, number: u64) -> Result<(), C
 }
 
 /// A stream that is followed, whatever happens to the replicas.
-struct Followed {
+pub(crate) struct Followed {
     messages: Arc<AtomicU64>,
     following: JoinHandle<Result<()>>,
 }
 
 impl Followed {
-    fn start<M: Send>(
+    pub(crate) fn start<M: Send>(
         what: &'static str,
         stream: impl Stream<Item = Result<M, CallError>> + Send + 'static,
     ) -> Self {
@@ -157,7 +161,7 @@ impl Followed {
     }
 
     /// Waits until the stream, or what it has become, says something.
-    async fn speaks(&self) {
+    pub(crate) async fn speaks(&self) {
         let heard = self.messages.load(Ordering::SeqCst);
         until::holds("a followed stream speaks", || async {
             assert!(!self.following.is_finished(), "a followed stream ended");
@@ -171,7 +175,7 @@ impl Followed {
 async fn given_load_and_stuck_clients_when_every_replica_restarts_then_no_call_fails() -> Result<()>
 {
     let _turn = turn().await;
-    let mut both = Both::start().await?;
+    let mut both = Both::start(programs()).await?;
     let known: Arc<[Advertiser]> = advertisers::open(&both.billing, 4).await?.into();
     let client = both.billing_client.clone();
     let to_billing = Steady::start(RATE, move |number| {

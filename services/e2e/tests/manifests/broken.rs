@@ -116,7 +116,12 @@ fn cases() -> Vec<Case> {
             "ConfigMap",
             "billing",
             "/data/config.toml".to_owned(),
-            json!("[host]\nlisten = \"127.0.0.1:50052\""),
+            json!("[host]\nworkers = 2"),
+            "billing calls 127.0.0.1:50051",
+        ),
+        operations(
+            of("/env/0"),
+            json!({"name": "OPERATIONS__HOST__LISTEN", "value": "127.0.0.1:50051"}),
             "where no other pod gets",
         ),
         (

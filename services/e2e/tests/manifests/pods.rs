@@ -87,6 +87,24 @@ fn check_container(which: &str, service: &str, container: &Value, faults: &mut F
     });
 }
 
+/// Whether the image that the release builds runs as the user that pods are given.
+#[test]
+fn given_the_images_then_they_are_of_the_user_that_pods_run_as() -> anyhow::Result<()> {
+    for (service, _) in crate::SERVICES {
+        let file = cleave_e2e::manifests::folder().join(format!("../images/{service}/Dockerfile"));
+        let text = std::fs::read_to_string(file)?;
+        assert!(
+            text.contains(&format!("\nUSER {USER}:{USER}\n")),
+            "{service}"
+        );
+        assert!(
+            text.contains(&format!("\nENTRYPOINT [\"/{service}\"]\n")),
+            "{service}"
+        );
+    }
+    Ok(())
+}
+
 /// Whether the binary of the service has such arguments.
 fn takes(service: &str, arguments: &[&Value]) -> bool {
     let Some(program) = program(service) else {

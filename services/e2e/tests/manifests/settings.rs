@@ -4,7 +4,7 @@
 use crate::{Faults, SERVICES, containers, name, pods, service};
 use anyhow::{Context as _, Result};
 use billing::Billing;
-use cleave_e2e::Manifests;
+use cleave_e2e::{Manifests, manifests};
 use cleave_host::command::Program;
 use cleave_host::config::HostSettings;
 use operations::Operations;
@@ -155,7 +155,7 @@ fn load<P: Program>(manifests: &Manifests, pod: &Value, container: &Value) -> Re
     }
     // The loader leaves alone what does not begin like its own: here nothing else is expected.
     let prefix = format!("{}__", P::NAME.to_uppercase());
-    let mut variables = Vec::new();
+    let mut variables = of_image(P::NAME, &prefix)?;
     for variable in container["env"].as_array().into_iter().flatten() {
         let name = variable["name"]
             .as_str()
@@ -167,7 +167,24 @@ fn load<P: Program>(manifests: &Manifests, pod: &Value, container: &Value) -> Re
         let value = variable["value"].as_str().unwrap_or(SECRET);
         variables.push((name.to_owned(), value.to_owned()));
     }
-    Ok(loader.variables(variables).load()?)
+    loader = loader.variables(variables);
+    if arguments.first().is_some_and(|command| *command != "serve") {
+        // As the binary does for a command that does not listen.
+        loader = loader.set("host.listen", "127.0.0.1:0");
+    }
+    Ok(loader.load()?)
+}
+
+/// The variables that the image itself sets.
+fn of_image(service: &str, prefix: &str) -> Result<Vec<(String, String)>> {
+    let file = format!("../images/{service}/Dockerfile");
+    let text = std::fs::read_to_string(manifests::folder().join(file))?;
+    let words = text.split_whitespace();
+    let set = words.filter(|word| word.starts_with(prefix));
+    let pairs = set.filter_map(|word| word.split_once('='));
+    Ok(pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
 }
 
 /// The text of the file at this path in a container.

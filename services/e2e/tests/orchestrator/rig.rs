@@ -95,11 +95,18 @@ impl Rig {
     }
 }
 
-/// The service's own probing, by default of this period and this timeout, is divided as the kubelet's is.
-const OWN_PROBING: [(&str, u32); 2] = [("host.probe_period", 2_000), ("host.probe_timeout", 2_000)];
+/// The service's own probing, by default of this period and this timeout, is divided as the kubelet's is; the timeout
+/// down to what a busy machine may take for an answer.
+const OWN_PROBING: [(&str, u32, u32); 2] = [
+    ("host.probe_period", 2_000, 0),
+    ("host.probe_timeout", 2_000, 500),
+];
 
 fn template(revision: u32, database: &str, scale: u32) -> Template {
-    let own = OWN_PROBING.map(|(key, millis)| (key.to_owned(), format!("{}ms", millis / scale)));
+    let own = OWN_PROBING.map(|(key, millis, least)| {
+        let scaled = least.max(millis / scale);
+        (key.to_owned(), format!("{scaled}ms"))
+    });
     Template {
         revision,
         schema: database.to_owned(),

@@ -74,7 +74,7 @@ impl Spec {
             disruptable: count(&budget["maxUnavailable"])?,
             min_ready: seconds(&workload["minReadySeconds"])? / scale,
             grace: seconds(&pod["terminationGracePeriodSeconds"])?,
-            startup: probe(&container["startupProbe"], scale)?,
+            startup: patient(probe(&container["startupProbe"], scale)?, scale),
             liveness: probe(&container["livenessProbe"], scale)?,
             readiness: probe(&container["readinessProbe"], scale)?,
             port: port(&container["ports"][0]["containerPort"])?,
@@ -97,6 +97,14 @@ fn probe(probe: &Value, scale: u32) -> Result<Probe> {
         timeout: Duration::from_secs(number(&probe["timeoutSeconds"])?),
         failures: number(&probe["failureThreshold"])?,
     })
+}
+
+/// A probe whose failures together bound a time, which is kept however often it asks.
+fn patient(probe: Probe, scale: u32) -> Probe {
+    Probe {
+        failures: probe.failures * u64::from(scale),
+        ..probe
+    }
 }
 
 fn number(value: &Value) -> Result<u64> {

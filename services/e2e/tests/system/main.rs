@@ -1,10 +1,12 @@
 //! Both services as processes: killed, restarted, one without the other, and fed rubbish.
 
 mod contract;
+mod copies;
 mod kill;
 mod outage;
 mod restore;
 mod rubbish;
+mod upgrade;
 mod watch;
 
 use cleave_e2e::{Engine, Pair, Programs};

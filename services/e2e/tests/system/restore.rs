@@ -1,14 +1,14 @@
 //! A side loses its database and goes on from a backup: the other side notices, both agree again to the micro, and
 //! nothing is charged twice.
 
+use crate::copies::{Copy, lose, text};
 use crate::started;
 use anyhow::{Context, Result, ensure};
-use billing_client::{BillingClient, pb as billing};
+use billing_client::{BillingClient, pb as billing, types};
 use cleave_e2e::network::{self, Network, Plan, clicks_row, money, verified};
 use cleave_e2e::{Engine, Pair, Process, until};
 use futures::stream;
 use operations_client::{OperationsClient, pb as operations};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tokio::task::JoinHandle;
@@ -19,49 +19,66 @@ const CLICKS: i64 = 3;
 const PAYMENT: i64 = 40;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn given_billing_restored_when_it_starts_then_everything_since_is_rated_once() -> Result<()> {
-    let mut world = World::new(Engine::Sqlite)
-        .await?
-        .context("SQLite is at hand")?;
-    let copy = world.folder.path().join("billing.backup");
+async fn given_billing_restored_on_sqlite_then_everything_since_is_rated_once() -> Result<()> {
+    billing_goes_back(Engine::Sqlite).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_billing_restored_on_postgres_then_everything_since_is_rated_once() -> Result<()> {
+    billing_goes_back(Engine::Postgres).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_billing_restored_on_mysql_then_everything_since_is_rated_once() -> Result<()> {
+    billing_goes_back(Engine::MySql).await
+}
+
+async fn billing_goes_back(engine: Engine) -> Result<()> {
+    let Some(mut world) = World::new(engine).await? else {
+        return Ok(());
+    };
+    let copy = Copy::new(engine, &world.folder.path().join("billing.backup"));
     world.pay("first").await?;
     let load = world.load();
 
     // given: a copy, taken while rows come in, and work that goes on after it
     load.more(20).await;
-    let said = world.pair.billing.run(&["backup", text(&copy)]).await?;
-    ensure!(said.contains("integrity check has passed"), "{said}");
+    copy.take(&world.pair.billing, &world.pair.billing_db)
+        .await?;
     world.pay("second").await?;
     load.more(20).await;
-    let lost = world.late_advertiser().await?;
+    let (lost, lost_account) = world.late_advertiser().await?;
+    load.more(5).await;
 
     // when: the database is lost, and the copy takes its place
     world.pair.billing.kill()?;
-    lose(&world.pair.billing_db).await?;
-    load.more(20).await;
-    let said = world.pair.billing.run(&["restore", text(&copy)]).await?;
-    ensure!(said.contains("restored:"), "{said}");
-    world.pair.billing.start().await?;
-    load.more(20).await;
+    world.pair.billing_db.db().close().await?;
+    copy.put_back(&world.pair.billing, &world.pair.billing_db)
+        .await?;
     let hours = load.stop().await?;
 
-    // then: every row is rated once, and the payment that was lost can be entered again, once
+    // then: nothing is granted before it is known what was delivered since
+    world.pair.operations.stop().await?;
+    world.pair.billing.start().await?;
+    let refused = world.reserve().await.err().context("it is refused")?;
+    assert!(refused.is_reason("CATCHING_UP"), "{refused:?}");
+
+    // and: with Operations back, every row is rated once, and money is granted again
+    world.pair.operations.start().await?;
     world.charged(hours).await;
+    world.serves().await;
+    // and: the payment that was lost can be entered again, once
     world.pay("second").await?;
     world.pay("second").await?;
-    assert_eq!(
-        world.balance().await?,
-        (2 * PAYMENT - hours * CLICKS) * 1_000_000
-    );
+    let balance = (2 * PAYMENT - hours * CLICKS) * 1_000_000;
+    assert_eq!(world.balance().await?, balance);
     verified(&world.billing).await?;
     world.agrees(hours).await?;
-    // and: the account that was opened after the backup is opened again, as what it was
+    // and: the account that was opened after the copy is opened again, as what it was
     until::holds("the lost account is back", || async {
-        account_of(&world.billing, &lost.advertiser_id).await == Some(lost.account_id.clone())
+        account_of(&world.billing, &lost).await.as_ref() == Some(&lost_account)
     })
     .await;
-    // and: leases are granted again
-    world.serves().await;
     Ok(())
 }
 
@@ -99,6 +116,49 @@ async fn given_operations_restored_when_sources_report_again_then_both_sides_agr
     world.agrees(hours + 5).await?;
     world.serves().await;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_operations_restored_when_a_version_comes_again_then_nothing_is_rated_by_it()
+-> Result<()> {
+    let mut world = World::new(Engine::Sqlite)
+        .await?
+        .context("SQLite is at hand")?;
+    let copy = world.folder.path().join("operations.backup");
+    world.pair.operations.run(&["backup", text(&copy)]).await?;
+
+    // given: terms that were published and rated by after the copy
+    world.publish(2_000_000).await?;
+    world.report_under(1, 2).await?;
+    world.spent(CLICKS * 2_000_000).await;
+
+    // when: they are lost, and other terms get their number
+    world.pair.operations.kill()?;
+    lose(&world.pair.operations_db).await?;
+    world.pair.operations.run(&["restore", text(&copy)]).await?;
+    world.pair.operations.start().await?;
+    world.publish(9_000_000).await?;
+    world.report_under(1, 2).await?;
+    world.report_under(2, 2).await?;
+
+    // then: what was rated stays as it was, and what comes under that number waits for a person
+    let parked = until::some("the row is parked", || async {
+        let request = billing::ListParkedRowsRequest::default();
+        let parked = world.billing.list_parked_rows(request).await.ok()?;
+        parked.rows.into_iter().next()
+    })
+    .await;
+    assert_eq!(parked.reason(), billing::parked_row::Reason::InvalidRow);
+    assert!(
+        parked.detail.contains("publish another version"),
+        "{parked:?}"
+    );
+    world.spent(CLICKS * 2_000_000).await;
+    // and: under the next number it goes on
+    world.publish(9_000_000).await?;
+    world.report_under(3, 3).await?;
+    world.spent(CLICKS * 11_000_000).await;
+    verified(&world.billing).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,25 +208,6 @@ async fn given_a_database_in_use_when_restored_then_it_is_refused() -> Result<()
 async fn refused(process: &Process, arguments: &[&str]) -> Result<String> {
     let refused = process.run(arguments).await;
     Ok(refused.err().context("it is refused")?.to_string())
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
-}
-
-/// Loses a database: its files are gone.
-async fn lose(database: &cleave_storage::testing::TestDatabase) -> Result<()> {
-    database.db().close().await?;
-    let file = PathBuf::from(database.url().trim_start_matches("sqlite://"));
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = file.clone().into_os_string();
-        name.push(suffix);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// The pair with a network on it.
@@ -262,17 +303,73 @@ impl World {
         }
     }
 
-    /// An advertiser who gets an account now.
-    async fn late_advertiser(&self) -> Result<Network> {
-        network::build(&self.operations, &self.billing, &Plan::default()).await
+    /// Publishes the next version of the terms, at this price of a click.
+    async fn publish(&self, rate_micros: i64) -> Result<()> {
+        let id = self.network.line_item_ids[0].clone();
+        let request = operations::GetLineItemRequest { id };
+        let line_item = self.operations.get_line_item(request).await?.line_item;
+        let line_item = line_item.context("a line item")?;
+        let request = operations::PublishTermsRequest {
+            request_id: network::request_id(),
+            line_item_id: line_item.id,
+            etag: line_item.etag,
+            terms: Some(operations::LineItemTerms {
+                pricing_model: Plan::default().pricing_model.into(),
+                rate_micros,
+                unit: 1,
+                billing_source: operations::BillingSource::Own.into(),
+                overdelivery_policy: types::OverdeliveryPolicy::PlatformAbsorbs.into(),
+                ..Default::default()
+            }),
+        };
+        self.operations.publish_terms(request).await?;
+        Ok(())
+    }
+
+    /// Reports an hour under this version of the terms.
+    async fn report_under(&self, hour: i64, version: i64) -> Result<()> {
+        let mut row = clicks_row(&self.network, 0, -hour, 1, CLICKS);
+        if let Some(key) = &mut row.key {
+            key.terms_version = version;
+        }
+        report_row(&self.operations, row).await
+    }
+
+    /// Asks for a little money for the line item.
+    async fn reserve(&self) -> Result<(), cleave_mesh::CallError> {
+        let minute = prost_types::Duration {
+            seconds: 60,
+            nanos: 0,
+        };
+        let request = billing::ReserveBudgetRequest {
+            request_id: network::request_id(),
+            advertiser_id: self.network.advertiser_id.clone(),
+            line_item_id: self.network.line_item_ids[0].clone(),
+            terms_version: 1,
+            amount: Some(money(1_000_000)),
+            min_amount: Some(money(1_000_000)),
+            serve_for: Some(minute),
+            settle_for: Some(minute),
+        };
+        self.billing.reserve_budget(request).await.map(drop)
+    }
+
+    /// An advertiser who gets an account now: the ids of both.
+    async fn late_advertiser(&self) -> Result<(String, String)> {
+        network::advertiser(&self.operations, &Plan::default()).await
     }
 
     /// Waits until exactly so many hours are charged.
     async fn charged(&self, hours: i64) {
+        self.spent(hours * CLICKS * 1_000_000).await;
+    }
+
+    /// Waits until the line item has cost exactly so much.
+    async fn spent(&self, micros: i64) {
         let line_item = &self.network.line_item_ids[0];
         until::holds("all delivery is rated", || async {
             let spend = network::spend(&self.billing, line_item).await;
-            spend.is_ok_and(|spend| spend.rated_micros == hours * CLICKS * 1_000_000)
+            spend.is_ok_and(|spend| spend.rated_micros == micros)
         })
         .await;
     }
@@ -336,17 +433,19 @@ impl World {
 
 /// Reports one hour until it is taken.
 async fn report(operations: &OperationsClient, network: &Network, hour: i64) -> Result<()> {
+    // Hours run backwards, so that none lies in the future.
+    report_row(operations, clicks_row(network, 0, -hour, 1, CLICKS)).await
+}
+
+async fn report_row(operations: &OperationsClient, row: operations::DeliveryRow) -> Result<()> {
     let message = operations::ReportDeliveryRequest {
         source: network::SOURCE.to_owned(),
-        // Hours run backwards, so that none lies in the future.
-        rows: vec![clicks_row(network, 0, -hour, 1, CLICKS)],
+        rows: vec![row],
         ..Default::default()
     };
     loop {
-        match operations
-            .report_delivery(stream::iter([message.clone()]))
-            .await
-        {
+        let reported = operations.report_delivery(stream::iter([message.clone()]));
+        match reported.await {
             Ok(reply) => {
                 ensure!(reply.rejected_count == 0, "{:?}", reply.rejections);
                 return Ok(());

@@ -23,7 +23,7 @@ const EXIT_USAGE: u8 = 64;
 /// Anything else that went wrong.
 const EXIT_FAILURE: u8 = 1;
 
-/// The address of what does not listen.
+/// The address of a command that does not listen.
 const NOWHERE: &str = "127.0.0.1:0";
 
 /// What is left at the very end gets this long; the drain has had its own time before.
@@ -145,9 +145,17 @@ enum Command {
     Config,
 }
 
+impl Command {
+    /// Whether it matters where the service listens: where it does not, an address that would need a certificate is no
+    /// fault, such as the one that an image brings.
+    const fn needs_address(&self) -> bool {
+        matches!(self, Self::Serve { .. } | Self::Health(_))
+    }
+}
+
 impl Sources {
     /// All sources, in the order of their weight.
-    fn load<P: Program>(&self, command: &Command) -> Result<P::Settings, Rejected> {
+    fn load<P: Program>(&self, needs_address: bool) -> Result<P::Settings, Rejected> {
         let mut loader = P::loader();
         if let Some(file) = &self.config {
             loader = loader.file(file);
@@ -162,18 +170,10 @@ impl Sources {
                 loader = loader.set(key, value);
             }
         }
-        if !command.uses_port() {
+        if !needs_address {
             loader = loader.set("host.listen", NOWHERE);
         }
         loader.load()
-    }
-}
-
-impl Command {
-    /// Whether the service's port is listened on, or asked. For the others it need not be safe: an image says that it
-    /// listens everywhere, and a migration has no certificate.
-    const fn uses_port(&self) -> bool {
-        matches!(self, Self::Serve { .. } | Self::Health(_))
     }
 }
 
@@ -199,7 +199,7 @@ pub fn run<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         let _ = write!(std::io::stdout(), "{}", P::loader().documentation());
         return 0;
     }
-    let settings = match line.sources.load::<P>(&line.command) {
+    let settings = match line.sources.load::<P>(line.command.needs_address()) {
         Ok(settings) => settings,
         Err(rejected) => {
             eprintln!("{}: {rejected}", P::NAME);
@@ -259,6 +259,8 @@ async fn obey<P: Program>(command: Command, settings: P::Settings) -> anyhow::Re
 }
 
 fn said(outcome: anyhow::Result<String>) -> anyhow::Result<u8> {
-    println!("{}", outcome?);
+    let said = outcome?;
+    // A reader that went away wants to hear no more; what was done is done.
+    let _ = writeln!(std::io::stdout(), "{said}");
     Ok(0)
 }

@@ -26,6 +26,10 @@ use tonic_health::pb::health_client::HealthClient;
 
 /// What an answer may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The call whose answer goes on for as long as its caller listens, when it sets no deadline.
+const ENDLESS: &str = "/grpc.health.v1.Health/Watch";
+/// So long is an answer listened to that need not end.
+const GLIMPSE: Duration = Duration::from_millis(200);
 /// What every HTTP/2 client begins with, and no settings.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// Between the parts of a scripted request.
@@ -202,12 +206,13 @@ impl Service {
         let Some(request) = request(bytes) else {
             return;
         };
+        let endless = request.uri().path() == ENDLESS;
         self.runtime.block_on(async {
             let mut client = self.client().await;
             // A request that the HTTP library refuses to send never leaves this side.
             let sent = tokio::time::timeout(PATIENCE, client.send_request(request)).await;
             if let Ok(response) = sent.expect("in time") {
-                judge(response).await;
+                judge(response, endless).await;
             }
             self.is_sound().await;
         });
@@ -270,12 +275,16 @@ fn request(
 }
 
 /// Every answer is gRPC's, or tells by HTTP that the question was not.
-async fn judge(response: Response<hyper::body::Incoming>) {
+async fn judge(response: Response<hyper::body::Incoming>, endless: bool) {
     if response.status() == http::StatusCode::UNSUPPORTED_MEDIA_TYPE {
         return;
     }
     let status = response.headers().get("grpc-status").cloned();
-    let body = tokio::time::timeout(PATIENCE, response.into_body().collect()).await;
+    let patience = if endless { GLIMPSE } else { PATIENCE };
+    let body = tokio::time::timeout(patience, response.into_body().collect()).await;
+    if endless && body.is_err() {
+        return;
+    }
     let Ok(body) = body.expect("in time") else {
         return;
     };

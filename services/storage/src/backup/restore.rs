@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use cleave_kernel::{Clock, SystemClock};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, Statement};
 
 use super::alone::{Alone, in_use};
 use super::place::{Draft, has_log, said, set_aside};
@@ -134,14 +134,14 @@ where
         connections: 1,
         ..DatabaseOptions::default()
     };
+    let others = other_sessions(Engine::of_url(order.url)?, order.url).await?;
+    if others > 0 && !order.force {
+        return Err(StorageError::Unsuitable(format!(
+            "{others} other sessions use the database: stop the service first, or say --force if they are not it"
+        )));
+    }
     let database = Database::connect(order.url, &options).await?;
     let renewed = async {
-        let others = other_sessions(&database).await?;
-        if others > 0 && !order.force {
-            return Err(StorageError::Unsuitable(format!(
-                "{others} other sessions use the database: stop the service first, or say --force if they are not it"
-            )));
-        }
         let pending = migrate::pending(&database, order.migrations).await?;
         if !pending.is_empty() {
             return Err(StorageError::Unsuitable(format!(
@@ -175,9 +175,9 @@ where
         .await
 }
 
-/// Sessions on the database beside the one that asks.
-async fn other_sessions(database: &Database) -> Result<i64, StorageError> {
-    let sql = match database.engine() {
+/// Sessions on the database beside the one that asks: the only one that this process has by then.
+async fn other_sessions(engine: Engine, url: &str) -> Result<i64, StorageError> {
+    let sql = match engine {
         Engine::Sqlite => return Ok(0),
         Engine::Postgres => {
             "SELECT COUNT(*) FROM pg_stat_activity \
@@ -188,8 +188,11 @@ async fn other_sessions(database: &Database) -> Result<i64, StorageError> {
              WHERE db = DATABASE() AND id <> CONNECTION_ID()"
         }
     };
-    let reader = database.reader();
-    let query = Statement::from_string(reader.get_database_backend(), sql);
-    let row = reader.query_one_raw(query).await?;
-    Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
+    let mut connect = ConnectOptions::new(url.replacen("mariadb:", "mysql:", 1));
+    connect.max_connections(1).sqlx_logging(false);
+    let session = SeaOrm::connect(connect).await?;
+    let query = Statement::from_string(session.get_database_backend(), sql);
+    let counted = session.query_one_raw(query).await;
+    session.close().await?;
+    Ok(counted?.map_or(Ok(0), |row| row.try_get_by_index(0))?)
 }

@@ -84,6 +84,7 @@ struct Free {
 impl Lanes {
     /// Nobody waits for a lane longer than `patience`.
     pub(crate) fn new(lanes: Vec<Lane>, patience: Duration, cutter: Cutter) -> Arc<Self> {
+        metrics::counter!("storage_cut_total").increment(0);
         Arc::new(Self {
             free: Mutex::new(Free {
                 warm: VecDeque::with_capacity(lanes.len()),

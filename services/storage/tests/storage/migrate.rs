@@ -46,6 +46,38 @@ async fn given_a_newer_list_when_run_then_only_what_is_missing_is_applied() {
 }
 
 #[tokio::test]
+async fn given_a_newer_schema_when_an_older_release_starts_then_it_runs_unless_it_lost_something() {
+    for test in TestDatabase::each_engine().await {
+        let older = migrations();
+        let mut newer = migrations();
+        newer.push(Box::new(AddNote));
+        migrate::run(test.db(), &newer).await.expect("a run");
+        let names = migrate::newer(test.db(), &older).await.expect("names");
+        assert_eq!(names, ["test_add_note"], "{test:?}");
+
+        // What only adds is run on, whether the older release may migrate or not.
+        for apply in [false, true] {
+            let ready = migrate::prepare(test.db(), &older, apply).await;
+            ready.unwrap_or_else(|error| panic!("{test:?}: {error}"));
+        }
+        let mut newest = migrations();
+        newest.push(Box::new(AddNote));
+        newest.push(Box::new(DropNote));
+        let error = migrate::prepare(test.db(), &newest, false).await;
+        let error = error.expect_err("a step is missing");
+        assert!(error.to_string().contains("1 steps"), "{test:?}: {error}");
+        migrate::run(test.db(), &newest).await.expect("a run");
+
+        // What takes something away is not.
+        for apply in [false, true] {
+            let error = migrate::prepare(test.db(), &older, apply).await;
+            let error = error.expect_err("it lost what it uses");
+            assert!(error.to_string().contains("test_contract_note"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn given_a_migration_that_fails_when_run_again_then_it_goes_on() {
     for test in TestDatabase::each_engine().await {
         let mut broken = migrations();
@@ -76,6 +108,22 @@ impl MigrationTrait for AddNote {
             .col(ColumnDef::new("id").uuid().not_null().primary_key())
             .to_owned();
         manager.create_table(table).await
+    }
+}
+
+struct DropNote;
+
+impl MigrationName for DropNote {
+    fn name(&self) -> &str {
+        "test_contract_note"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for DropNote {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::drop().table("note").to_owned();
+        manager.drop_table(table).await
     }
 }
 
