@@ -21,6 +21,8 @@ use tonic::{Code, Status};
 /// An answer's body and what must be known when it ends.
 pub(crate) struct AnswerBody {
     inner: Option<Body>,
+    deadline: Option<Deadline>,
+    /// Set once there is something to wait for.
     expiry: Option<Pin<Box<Sleep>>>,
     frames: FrameMeter,
     call: CallMeter,
@@ -48,7 +50,8 @@ impl AnswerBody {
         response.map(|body| {
             Body::new(Self {
                 inner: Some(body),
-                expiry: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.at()))),
+                deadline,
+                expiry: None,
                 frames: FrameMeter::new(MAX_MESSAGE_BYTES),
                 call,
                 attempt,
@@ -64,6 +67,15 @@ impl AnswerBody {
         self.attempt.received(self.frames.bytes());
         self.attempt.finish(code, None);
         conclude(&mut self.call, code, cause);
+    }
+
+    /// Ready once the deadline has passed.
+    fn poll_expiry(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        let sleep = || Box::pin(tokio::time::sleep_until(deadline.at()));
+        self.expiry.get_or_insert_with(sleep).as_mut().poll(cx)
     }
 
     fn fail(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -123,10 +135,10 @@ impl http_body::Body for AnswerBody {
         let polled = Pin::new(inner).poll_frame(cx);
         // Asked after the peer, so that an answer that is there is not thrown away; and in any case, so
         // that a peer that never stops sending does not outrun its deadline.
-        let expired = self
-            .expiry
-            .as_mut()
-            .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
+        let expired = match &polled {
+            Poll::Pending => self.poll_expiry(cx).is_ready(),
+            Poll::Ready(_) => self.deadline.is_some_and(Deadline::has_passed),
+        };
         match polled {
             Poll::Ready(Some(Ok(frame))) if !expired || frame.is_trailers() => self.pass(frame),
             Poll::Ready(Some(Err(status))) if !expired => {

@@ -24,8 +24,8 @@ impl Attempt {
         }
     }
 
-    pub(crate) fn ticket(&mut self) -> &mut Ticket {
-        &mut self.ticket
+    pub(crate) fn ticket(&self) -> &Ticket {
+        &self.ticket
     }
 
     /// The replica it went to.

@@ -5,8 +5,8 @@ use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
 use crate::exchange::Tried;
-use crate::metadata::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::metrics::{code_name, method_name};
+use crate::names::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::peer::{Mark, Wish};
 use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
@@ -33,19 +33,18 @@ impl Call {
     /// Attempts until one is answered, or fails for good. `sent` tells whether a replica has the call.
     pub(crate) async fn attempts(
         &mut self,
-        request: http::Request<Body>,
+        replay: &mut Replay,
         sent: &AtomicBool,
     ) -> Result<(http::Response<Body>, Attempt), Status> {
-        let whole = self.method.is_some_and(|method| !method.client_streaming);
-        let mut replay = match whole {
-            true => Replay::keep(request).await?,
-            false => Replay::once(request),
-        };
+        if self.method.is_some_and(|method| !method.client_streaming) {
+            replay.keep().await?;
+        }
         let (route, method) = (&self.route, self.method);
         let keeps = |bytes| route.cache.slot(method?, bytes);
         self.slot = replay.bytes().and_then(keeps);
-        if let Some(policy) = self.hedging(&replay) {
-            return self.hedged(policy, replay, sent).await;
+        if let Some(policy) = self.hedging(replay) {
+            // On the heap, so that calls without copies do not carry its size.
+            return Box::pin(self.hedged(policy, replay, sent)).await;
         }
         let mut avoid: Option<Mark> = None;
         let mut unseen = 0;
@@ -57,7 +56,7 @@ impl Call {
                 avoid: avoid.as_ref(),
                 method: self.index,
             };
-            let tried = self.attempt(&mut replay, wish, sent).await;
+            let tried = self.attempt(replay, wish, sent).await;
             let (failure, attempt) = match tried {
                 Tried::Answered(response, attempt) => {
                     self.route.throttle.success();
@@ -112,7 +111,7 @@ impl Call {
     pub(crate) fn stamp_attempt(&self, headers: &mut HeaderMap, made: u32) {
         headers.remove(GRPC_TIMEOUT);
         if let Some(deadline) = self.deadline
-            && let Ok(value) = HeaderValue::from_str(&timeout::format(deadline.remaining()))
+            && let Ok(value) = HeaderValue::try_from(timeout::format(deadline.remaining()))
         {
             headers.insert(GRPC_TIMEOUT, value);
         }

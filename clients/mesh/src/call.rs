@@ -7,13 +7,15 @@ use crate::cause::Cause;
 use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
-use crate::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use crate::metrics::{CallMeter, Denial, PeerMetrics};
+use crate::names::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
+use crate::replay::Replay;
 use crate::retry::{Retries, Throttle};
 use crate::timeout;
 use crate::trace::TraceContext;
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,11 +66,12 @@ pub(crate) struct Call {
     pub(crate) slot: Option<Slot>,
 }
 
-/// Makes the call.
-pub(crate) async fn run(
+/// Makes the call. Whatever needs no waiting is done at once, so that the future is small: it is moved to the
+/// heap, and the request not from one layer's future into the next one's.
+pub(crate) fn run(
     route: Arc<Route>,
     mut request: http::Request<Body>,
-) -> Result<http::Response<Body>, Status> {
+) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
     let index = route.policies.position(request.uri().path());
     let method = index.and_then(|index| route.policies.at(index));
     let inbound = context::current();
@@ -89,10 +92,11 @@ pub(crate) async fn run(
         request.headers_mut(),
     );
     if !chain.may_reach(call.route.peer.name()) {
-        return Err(call.looped(&chain));
+        return Box::pin(std::future::ready(Err(call.looped(&chain))));
     }
     call.route.budget.call(tokio::time::Instant::now());
-    call.within_deadline(request).await
+    let replay = Replay::once(request);
+    Box::pin(call.within_deadline(replay))
 }
 
 /// The earliest of what the inbound call leaves, the caller asks for, and the method allows.
@@ -124,7 +128,7 @@ impl Call {
         let trace =
             context::current().map_or_else(TraceContext::root, |inbound| inbound.trace.child());
         self.meter.trace(&trace);
-        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+        if let Ok(value) = HeaderValue::from_bytes(&trace.to_bytes()) {
             headers.insert(TRACEPARENT, value);
         }
         if let Some(Ok(state)) = trace.state().map(HeaderValue::from_str) {
@@ -143,17 +147,17 @@ impl Call {
     }
 
     /// The whole call, cut off at its deadline.
-    async fn within_deadline(
-        mut self,
-        request: http::Request<Body>,
-    ) -> Result<http::Response<Body>, Status> {
+    async fn within_deadline(mut self, mut replay: Replay) -> Result<http::Response<Body>, Status> {
         let sent = AtomicBool::new(false);
         let outcome = match self.deadline {
-            None => self.attempts(request, &sent).await,
+            None => self.attempts(&mut replay, &sent).await,
             Some(deadline) if deadline.has_passed() => Err(self.route.peer.expired(false)),
-            Some(deadline) => tokio::time::timeout_at(deadline.at(), self.attempts(request, &sent))
-                .await
-                .unwrap_or_else(|_| Err(self.route.peer.expired(sent.load(Ordering::Relaxed)))),
+            Some(deadline) => {
+                let attempts = self.attempts(&mut replay, &sent);
+                let outcome = tokio::time::timeout_at(deadline.at(), attempts).await;
+                outcome
+                    .unwrap_or_else(|_| Err(self.route.peer.expired(sent.load(Ordering::Relaxed))))
+            }
         };
         match outcome {
             Ok((response, attempt)) => {

@@ -5,7 +5,7 @@
 //! the last one. So a call that has come through a workload may come back to it only so often, and below a
 //! caller that repeats nobody else does.
 
-use crate::metadata::{HOPS, RETRIED_ABOVE};
+use crate::names::{HOPS, RETRIED_ABOVE};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 

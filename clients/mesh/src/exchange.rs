@@ -2,8 +2,8 @@
 
 use crate::attempt::Attempt;
 use crate::call::Call;
-use crate::metadata::TRACEPARENT;
-use crate::peer::{Mark, Sent, Ticket, Wish};
+use crate::names::TRACEPARENT;
+use crate::peer::{Mark, Outcome, Sent, Ticket, Wish};
 use crate::replay::Replay;
 use crate::verdict::{Failure, Verdict, by_body, by_headers};
 use http::HeaderValue;
@@ -92,45 +92,55 @@ impl Call {
         (!ticket.is_at(mark)).then_some(ticket)
     }
 
-    /// One attempt at this replica.
-    pub(crate) async fn at(
+    /// One attempt at this replica. The request is sent at once, so that the future does not hold it.
+    pub(crate) fn at(
         &self,
         ticket: Ticket,
         mut request: http::Request<Body>,
         bytes: u64,
         repeatable: bool,
-    ) -> Tried {
+    ) -> impl Future<Output = Tried> {
         let streaming = self.method.is_none_or(|method| method.server_streaming);
         let mut meter = self.meter.attempt(self.deadline);
         meter.sent(bytes);
         // What the peer does for this attempt is caused by it, not by the call as a whole.
-        if let Some(Ok(trace)) = meter.trace().map(|t| HeaderValue::from_str(&t.to_string())) {
+        if let Some(Ok(trace)) = meter
+            .trace()
+            .map(|t| HeaderValue::from_bytes(&t.to_bytes()))
+        {
             request.headers_mut().insert(TRACEPARENT, trace);
         }
         let mut attempt = Attempt::new(meter, ticket, streaming);
         let judge = repeatable || self.slot.is_some();
-        match self.exchange(request, judge, streaming, &mut attempt).await {
-            Exchange::Returned(request) => {
-                attempt.unseen();
-                Tried::Returned(request)
+        let sending = attempt.ticket().send(request);
+        async move {
+            match self.exchange(sending, judge, streaming, &mut attempt).await {
+                Exchange::Returned(request) => {
+                    attempt.unseen();
+                    Tried::Returned(request)
+                }
+                Exchange::Judged(Verdict::Answered(response) | Verdict::Open(response)) => {
+                    Tried::Answered(response, attempt)
+                }
+                Exchange::Judged(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
             }
-            Exchange::Judged(Verdict::Answered(response) | Verdict::Open(response)) => {
-                Tried::Answered(response, attempt)
-            }
-            Exchange::Judged(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
         }
     }
 
-    /// Sends the request and judges the answer, as far as a repetition could depend on it.
+    /// Judges the answer, as far as a repetition could depend on it.
     async fn exchange(
         &self,
-        request: http::Request<Body>,
+        sending: Result<impl Future<Output = Outcome>, Box<Sent>>,
         judge: bool,
         streaming: bool,
         attempt: &mut Attempt,
     ) -> Exchange {
         let peer = self.route.peer.name();
-        let response = match attempt.ticket().send(request, peer).await {
+        let sent = match sending {
+            Ok(sending) => attempt.ticket().sent(sending.await, peer),
+            Err(unsent) => *unsent,
+        };
+        let response = match sent {
             Sent::Answered(response) => response,
             Sent::Returned(request) => return Exchange::Returned(request),
             Sent::Lost(lost) => {

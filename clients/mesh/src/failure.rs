@@ -4,7 +4,7 @@
 //! always UNAVAILABLE; only a stream that the peer reset on purpose says otherwise.
 
 use crate::cause::Cause;
-use crate::metadata::{GRPC_STATUS, GRPC_STATUS_DETAILS};
+use crate::names::{GRPC_STATUS, GRPC_STATUS_DETAILS};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -34,7 +34,7 @@ impl Call {
     pub(crate) async fn hedged(
         &self,
         policy: &HedgingPolicy,
-        mut replay: Replay,
+        replay: &mut Replay,
         sent: &AtomicBool,
     ) -> Result<(http::Response<Body>, Attempt), Status> {
         let copies = policy.max_attempts.clamp(1, MAX_COPIES);

@@ -28,6 +28,7 @@ mod hedge;
 mod mesh;
 pub mod metadata;
 pub mod metrics;
+mod names;
 pub mod paging;
 mod peer;
 pub mod policy;

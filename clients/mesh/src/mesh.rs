@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::call::{Route, run};
-use crate::metrics::{self, PeerMetrics};
+use crate::metrics::{self, Books, PeerMetrics};
 use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Ways};
 use crate::policy::PolicyTable;
 use crate::retry::Throttle;
@@ -153,6 +153,14 @@ impl MeshBuilder {
         self
     }
 
+    /// Calls that are no part of what the process is watched for, such as a tool's inside a service: they
+    /// appear in no metric.
+    #[must_use]
+    pub const fn uncounted(mut self) -> Self {
+        self.ways.books = Books::Closed;
+        self
+    }
+
     /// How connections are made and kept.
     #[must_use]
     pub fn tuning(mut self, tuning: Tuning) -> Self {
@@ -169,6 +177,7 @@ impl MeshBuilder {
         let caller = self
             .caller
             .and_then(|name| HeaderValue::try_from(name).ok());
+        let books = self.ways.books;
         let mut routes = BTreeMap::new();
         for (name, place) in self.peers {
             let target = match place {
@@ -179,11 +188,11 @@ impl MeshBuilder {
             let way = self.ways.to(&shared_name, &target)?;
             let peer = Peer::new(&shared_name, target, self.policies, &self.tuning, way);
             let route = Route {
-                metrics: PeerMetrics::new(self.policies, &shared_name),
+                metrics: PeerMetrics::new(books, self.policies, &shared_name),
                 peer: Arc::new(peer),
                 policies: self.policies,
                 caller: caller.clone(),
-                throttle: Throttle::new(metrics::retry_tokens(&shared_name)),
+                throttle: Throttle::new(metrics::retry_tokens(books, &shared_name)),
                 budget: Budget::new(),
                 cache: Cache::new(),
             };
@@ -212,6 +221,6 @@ impl tower::Service<http::Request<Body>> for MeshChannel {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(run(Arc::clone(&self.route), request))
+        run(Arc::clone(&self.route), request)
     }
 }

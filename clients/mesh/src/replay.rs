@@ -36,12 +36,11 @@ impl Replay {
     }
 
     /// Reads the body, up to the limit, so that the request can be sent again.
-    pub(crate) async fn keep(request: http::Request<Body>) -> Result<Self, Status> {
-        let (parts, body) = request.into_parts();
-        Ok(Self {
-            parts,
-            body: Some(keep(body).await?),
-        })
+    pub(crate) async fn keep(&mut self) -> Result<(), Status> {
+        if let Some(Kept::Once(body)) = self.body.take() {
+            self.body = Some(keep(body).await?);
+        }
+        Ok(())
     }
 
     /// Whether another attempt can be made after this one.
@@ -96,8 +95,8 @@ impl Replay {
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
         *request.version_mut() = self.parts.version;
+        // What layers above have put into the extensions is not for the wire.
         *request.headers_mut() = self.parts.headers.clone();
-        *request.extensions_mut() = self.parts.extensions.clone();
         request
     }
 }
@@ -107,17 +106,25 @@ async fn keep(body: Body) -> Result<Kept, Status> {
     if body.is_end_stream() {
         return Ok(Kept::Whole(Bytes::new()));
     }
-    let mut body = Box::pin(body);
-    let mut pieces: Vec<Bytes> = Vec::new();
+    let mut body = body;
+    // Nearly always there is one piece, which needs no list.
+    let mut first = None;
+    let mut others: Vec<Bytes> = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame?.into_data() else {
             continue;
         };
         length += piece.len();
-        pieces.push(piece);
+        match &first {
+            None => first = Some(piece),
+            Some(_) => others.push(piece),
+        }
         if length > MAX_REPLAY_BYTES {
-            let front = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));
+            let front = first
+                .into_iter()
+                .chain(others)
+                .map(|piece| Ok(Frame::data(piece)));
             let front = StreamBody::new(futures::stream::iter(front));
             return Ok(Kept::Once(Body::new(Chained {
                 front: Some(front),
@@ -125,16 +132,18 @@ async fn keep(body: Body) -> Result<Kept, Status> {
             })));
         }
     }
-    Ok(Kept::Whole(join(pieces)))
+    Ok(Kept::Whole(join(first.unwrap_or_default(), &others)))
 }
 
 /// The pieces as one; no copy when there is one.
-fn join(mut pieces: Vec<Bytes>) -> Bytes {
-    if pieces.len() == 1 {
-        return pieces.swap_remove(0);
+fn join(first: Bytes, others: &[Bytes]) -> Bytes {
+    if others.is_empty() {
+        return first;
     }
-    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    pieces
+    let length = others.iter().map(Bytes::len).sum::<usize>() + first.len();
+    let mut whole = BytesMut::with_capacity(length);
+    whole.extend_from_slice(&first);
+    others
         .iter()
         .for_each(|piece| whole.extend_from_slice(piece));
     whole.freeze()
@@ -143,7 +152,7 @@ fn join(mut pieces: Vec<Bytes>) -> Bytes {
 /// One body after another.
 struct Chained<A> {
     front: Option<A>,
-    rest: std::pin::Pin<Box<Body>>,
+    rest: Body,
 }
 
 impl<A> http_body::Body for Chained<A>
@@ -164,7 +173,7 @@ where
                 other => return other,
             }
         }
-        self.rest.as_mut().poll_frame(cx)
+        pin!(&mut self.rest).poll_frame(cx)
     }
 }
 
@@ -193,7 +202,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_small_request_can_be_sent_again_and_again() {
-        let mut replay = Replay::keep(request(1_000)).await.expect("kept");
+        let mut replay = Replay::once(request(1_000));
+        replay.keep().await.expect("kept");
         assert!(replay.is_repeatable());
         assert_eq!(read(replay.request()).await, 1_000);
         assert_eq!(read(replay.request()).await, 1_000);
@@ -202,7 +212,8 @@ mod tests {
     #[tokio::test]
     async fn a_large_request_is_sent_once_and_whole() {
         let length = MAX_REPLAY_BYTES * 2;
-        let mut replay = Replay::keep(request(length)).await.expect("kept");
+        let mut replay = Replay::once(request(length));
+        replay.keep().await.expect("kept");
         assert!(!replay.is_repeatable());
         assert_eq!(read(replay.request()).await, length);
     }

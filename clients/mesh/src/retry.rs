@@ -1,6 +1,6 @@
 //! When to try again: gRPC's retry design (A6).
 
-use crate::metadata::RETRY_PUSHBACK_MS;
+use crate::names::RETRY_PUSHBACK_MS;
 use crate::policy::{MethodPolicy, RetryPolicy};
 use http::HeaderMap;
 use metrics::Gauge;

@@ -94,6 +94,15 @@ impl TraceContext {
         (self.trace_id, self.span_id, self.parent_id)
     }
 
+    /// As a `traceparent` header, without an allocation.
+    pub(crate) fn to_bytes(&self) -> [u8; LENGTH] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&mut text[3..35], self.trace_id);
+        write_hex(&mut text[36..52], u128::from(self.span_id));
+        write_hex(&mut text[53..], u128::from(self.flags));
+        text
+    }
+
     /// The id of the trace, as logs show it.
     #[must_use]
     pub fn trace_id(&self) -> impl fmt::Display + use<> {
@@ -121,6 +130,18 @@ impl fmt::Display for TraceContext {
             "00-{:032x}-{:016x}-{:02x}",
             self.trace_id, self.span_id, self.flags
         )
+    }
+}
+
+/// Writes the last digits of a number, as many as there is room for.
+fn write_hex(text: &mut [u8], mut value: u128) {
+    for digit in text.iter_mut().rev() {
+        let nibble = u8::try_from(value & 0xf).unwrap_or_default();
+        *digit = match nibble {
+            0..=9 => b'0' + nibble,
+            _ => b'a' + nibble - 10,
+        };
+        value >>= 4;
     }
 }
 
@@ -158,6 +179,7 @@ mod tests {
     fn the_specification_s_example_is_read_and_written_back() {
         let trace = TraceContext::parse(EXAMPLE).expect("valid");
         assert_eq!(trace.to_string(), EXAMPLE);
+        assert_eq!(trace.to_bytes(), EXAMPLE.as_bytes());
         assert_eq!(
             trace.trace_id().to_string(),
             "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -5,6 +5,7 @@ use crate::peers::Operations;
 use crate::rpc;
 use crate::settings::Settings;
 use crate::tasks;
+use crate::tasks::heard::Heard;
 use crate::tasks::rater::Rater;
 use anyhow::Context as _;
 use billing_store::{Store, StoreOptions};
@@ -196,14 +197,19 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
             async move { Ok(database.ping().await?) }
         })
         .on_stopped("store", async move { Ok(store.close().await?) });
+    let figures = settings.telemetry.figures;
     if let Some(mesh) = mesh(&settings, credentials.as_ref())? {
+        let heard = Heard::new(app.clock().now());
         let client = OperationsClient::new(mesh.to(operations_client::PEER)?);
-        let rater = Rater::new(app, Operations::new(client));
+        let rater = Rater::new(app.clone(), Operations::new(client));
         let period = settings.rating.retry_period;
         host = host
-            .task(tasks::delivery::task(rater.clone()))
+            .task(tasks::figures::task(app, Some(heard.clone()), figures))
+            .task(tasks::delivery::task(rater.clone(), heard))
             .task(tasks::parked_rows::task(rater, period))
             .state("peers", move || serde_json::json!(mesh.state()));
+    } else {
+        host = host.task(tasks::figures::task(app, None, figures));
     }
     let running = host.start().await?;
     // After the start, which installs what records the figures.

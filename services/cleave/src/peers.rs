@@ -82,6 +82,8 @@ impl PeerArgs {
             .caller(CALLER)
             .credentials(credentials)
             .allow_plaintext(self.identity.allow_plaintext)
+            // In `cleave up` they would be taken for calls of the services.
+            .uncounted()
             .peer(operations_client::PEER, &self.operations)
             .peer(billing_client::PEER, &self.billing)
             .build()?;

@@ -1,7 +1,7 @@
 //! Advertisers that only Billing knows: enough to call it, without Operations.
 
+use crate::Replicas;
 use crate::network::{CURRENCY, money, request_id};
-use crate::{Process, Replicas};
 use anyhow::{Context as _, Result};
 use billing_client::{BillingClient, pb as billing, types};
 use cleave_kernel::{AdvertiserId, LineItemId};
@@ -34,9 +34,9 @@ pub async fn open(replicas: &Replicas, count: usize) -> Result<Vec<Advertiser>> 
     let mut advertisers = Vec::new();
     for _ in 0..count {
         let id = AdvertiserId::generate().to_string();
-        let account_id = open_at(&replicas[0], &id).await?;
+        let account_id = open_at(&BillingClient::new(replicas[0].channel()?), &id).await?;
         for index in 1..replicas.len() {
-            open_at(&replicas[index], &id).await?;
+            open_at(&BillingClient::new(replicas[index].channel()?), &id).await?;
         }
         advertisers.push(Advertiser {
             id,
@@ -47,8 +47,24 @@ pub async fn open(replicas: &Replicas, count: usize) -> Result<Vec<Advertiser>> 
     Ok(advertisers)
 }
 
-async fn open_at(replica: &Process, ops_ref: &str) -> Result<String> {
-    let client = BillingClient::new(replica.channel()?);
+/// The same through a client whose replicas all have the same rows.
+///
+/// # Errors
+/// When Billing refuses.
+pub async fn open_by(client: &BillingClient, count: usize) -> Result<Vec<Advertiser>> {
+    let mut advertisers = Vec::new();
+    for _ in 0..count {
+        let id = AdvertiserId::generate().to_string();
+        advertisers.push(Advertiser {
+            account_id: open_at(client, &id).await?,
+            line_item_id: LineItemId::generate().to_string(),
+            id,
+        });
+    }
+    Ok(advertisers)
+}
+
+async fn open_at(client: &BillingClient, ops_ref: &str) -> Result<String> {
     let request = billing::OpenAccountRequest {
         request_id: request_id(),
         ops_ref: ops_ref.to_owned(),

@@ -2,9 +2,10 @@
 //!
 //! With `cleave` the only crate that may see both sides.
 
-mod admin;
+pub mod admin;
 pub mod advertisers;
 pub mod identities;
+pub mod manifests;
 pub mod network;
 mod pair;
 mod process;
@@ -15,6 +16,7 @@ pub mod steady;
 mod stuck;
 pub mod until;
 
+pub use manifests::Manifests;
 pub use pair::{Engine, Identities, Pair, Programs};
 pub use process::Process;
 pub use proxy::{Fault, FaultProxy};

@@ -6,6 +6,7 @@
 
 use crate::drain::Drain;
 use futures::stream::{BoxStream, StreamExt as _};
+use metrics::Gauge;
 use pb::health_check_response::ServingStatus;
 use pb::health_server::Health;
 use pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
@@ -34,13 +35,14 @@ pub(crate) mod pb {
 
 /// The name that an orchestrator asks to learn whether the process must be restarted. What a restart does not
 /// mend, a database that is away above all, does not count.
-pub(crate) const LIVENESS: &str = "liveness";
+pub const LIVENESS: &str = "liveness";
 
 /// Whether the server serves. Clones are the same object.
 #[derive(Debug, Clone)]
 pub(crate) struct Readiness {
     serving: Arc<Serving>,
     drain: Drain,
+    shown: Gauge,
 }
 
 /// Wakes those who wait in the order in which they came, so that a simulation can be run again.
@@ -51,11 +53,13 @@ struct Serving {
 }
 
 impl Readiness {
-    /// Not ready.
-    pub(crate) fn new(drain: Drain) -> Self {
+    /// Not ready; `shown` follows it.
+    pub(crate) fn new(drain: Drain, shown: Gauge) -> Self {
+        shown.set(0);
         Self {
             serving: Arc::default(),
             drain,
+            shown,
         }
     }
 
@@ -63,6 +67,7 @@ impl Readiness {
     pub(crate) fn set(&self, ready: bool) {
         let ready = ready && !self.drain.has_begun();
         if self.serving.now.swap(ready, Ordering::SeqCst) != ready {
+            self.shown.set(u8::from(ready));
             self.serving.changed.notify_waiters();
         }
     }

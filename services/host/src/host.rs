@@ -200,7 +200,7 @@ impl HostBuilder {
         let admin = bind(&self.network, self.settings.admin_addr(), "host.admin").await?;
         let (listen, admin_addr) = (port.local_addr()?, admin.local_addr()?);
 
-        let readiness = Readiness::new(self.drain.clone());
+        let readiness = Readiness::new(self.drain.clone(), meter::ready(&self.name));
         let health = self.health(&readiness);
         let stack = self.stack(&health)?;
         let (workers, threads) = self.workers(&handshake, &stack)?;
@@ -217,7 +217,7 @@ impl HostBuilder {
             self.drain.killed(),
         );
         self.probes.push(tasks.probe(self.settings.task_patience));
-        let probes = Probes::new(self.probes, self.settings.probe_timeout);
+        let probes = Probes::new(&self.name, self.probes, self.settings.probe_timeout);
         let period = self.settings.probe_period;
         tokio::spawn(
             probes

@@ -38,6 +38,7 @@ macro_rules! gzip {
 pub use tonic::codec::CompressionEncoding as Gzip;
 
 pub use drain::{Drain, asked_by_system};
+pub use health::LIVENESS;
 pub use host::{Host, HostBuilder};
 pub use peers::mesh;
 pub use running::{Running, Stopped};

@@ -4,6 +4,7 @@
 use crate::release;
 use crate::serve::Busy;
 use crate::tap::{End, Recorder, Tape};
+use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::context::CallContext;
 use cleave_mesh::contract::messages as contract;
 use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
@@ -81,8 +82,44 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "When each certificate expires, since the epoch"
     );
+    describe_gauge!("cleave.server.ready", "Whether calls are welcome: 1 or 0");
+    describe_gauge!(
+        "cleave.server.draining",
+        "Whether the service is on its way out: 1 or 0"
+    );
+    describe_gauge!(
+        "cleave.server.probe_ok",
+        "Whether each readiness probe passed when it was last asked: 1 or 0"
+    );
+    describe_gauge!(
+        "cleave.figures_timestamp_seconds",
+        Unit::Seconds,
+        "When the figures of the database among the metrics were last read, since the epoch"
+    );
     describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
     describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
+}
+
+/// Shows whether calls are welcome.
+pub(crate) fn ready(service: &str) -> Gauge {
+    gauge!("cleave.server.ready", "service" => service.to_owned())
+}
+
+/// Shows whether the service is on its way out.
+pub(crate) fn draining(service: &str) -> Gauge {
+    gauge!("cleave.server.draining", "service" => service.to_owned())
+}
+
+/// Shows what a readiness probe found.
+pub(crate) fn probe(service: &Arc<str>, probe: &'static str, ok: bool) {
+    let service = Arc::clone(service);
+    gauge!("cleave.server.probe_ok", "service" => service, "probe" => probe).set(u8::from(ok));
+}
+
+/// The figures of the database are fresh.
+pub(crate) fn figures_read(service: &'static str) {
+    let now = SystemClock.now().since(Timestamp::from_micros(0));
+    gauge!("cleave.figures_timestamp_seconds", "service" => service).set(now);
 }
 
 /// Tells which release a service is.

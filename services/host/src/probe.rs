@@ -2,6 +2,7 @@
 
 use crate::drain::Drain;
 use crate::health::Readiness;
+use crate::meter;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,6 +54,7 @@ pub(crate) struct Finding {
 /// Runs the probes and keeps what they found.
 #[derive(Clone)]
 pub(crate) struct Probes {
+    service: Arc<str>,
     probes: Arc<[Probe]>,
     patience: Duration,
     findings: Arc<Mutex<Vec<Finding>>>,
@@ -60,8 +62,9 @@ pub(crate) struct Probes {
 
 impl Probes {
     /// Probes that have `patience` each.
-    pub(crate) fn new(probes: Vec<Probe>, patience: Duration) -> Self {
+    pub(crate) fn new(service: &Arc<str>, probes: Vec<Probe>, patience: Duration) -> Self {
         Self {
+            service: Arc::clone(service),
             probes: probes.into(),
             patience,
             findings: Arc::default(),
@@ -116,6 +119,7 @@ impl Probes {
         let ready = findings.iter().all(|finding| finding.ok);
         let mut last = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for finding in &findings {
+            meter::probe(&self.service, finding.name, finding.ok);
             let before = last
                 .iter()
                 .find(|old| old.name == finding.name)

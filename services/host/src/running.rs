@@ -3,6 +3,7 @@
 use crate::config::HostSettings;
 use crate::drain::Drain;
 use crate::health::Readiness;
+use crate::meter;
 use crate::serve::Workers;
 use crate::task::Driver;
 use futures::future::BoxFuture;
@@ -118,7 +119,10 @@ impl Running {
 impl Parts {
     /// Waits for the end to begin, then goes through it in order, under the cap.
     async fn end(mut self) -> Stopped {
+        let draining = meter::draining(&self.name);
+        draining.set(0);
         self.drain.begun().await;
+        draining.set(1);
         let start = Instant::now();
         tracing::info!(service.name = &*self.name, "draining");
         let cap = self.settings.drain_cap;

@@ -178,16 +178,20 @@ pub async fn start_with(settings: Settings, clock: SharedClock) -> anyhow::Resul
     )));
     let host = with_tasks(host, &app, &settings, credentials.as_ref())?;
     let probed = database.clone();
-    host.readiness("database", move || {
-        let database = probed.clone();
-        async move { Ok(database.ping().await?) }
-    })
-    .on_stopped("database", async move {
-        intake.close().await;
-        Ok(database.close().await?)
-    })
-    .start()
-    .await
+    let running = host
+        .readiness("database", move || {
+            let database = probed.clone();
+            async move { Ok(database.ping().await?) }
+        })
+        .on_stopped("database", async move {
+            intake.close().await;
+            Ok(database.close().await?)
+        })
+        .start()
+        .await?;
+    // After the start, which installs what records the figures.
+    tasks::meter::describe();
+    Ok(running)
 }
 
 /// Serves the contract.
@@ -222,6 +226,10 @@ fn with_tasks(
     settings: &Settings,
     credentials: Option<&Credentials>,
 ) -> anyhow::Result<HostBuilder> {
+    let host = host.task(tasks::figures::task(
+        app.clone(),
+        settings.telemetry.figures,
+    ));
     if settings.peers.billing.is_empty() {
         return Ok(host);
     }

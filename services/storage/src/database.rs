@@ -99,6 +99,17 @@ impl Database {
         &self.inner.readers
     }
 
+    /// The pools, by what they are for.
+    pub(crate) fn pools(&self) -> Vec<(&'static str, &Lanes)> {
+        let Inner {
+            readers, writers, ..
+        } = &*self.inner;
+        if Arc::ptr_eq(readers, writers) {
+            return vec![("shared", writers)];
+        }
+        vec![("writer", writers), ("readers", readers)]
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.inner.url
     }

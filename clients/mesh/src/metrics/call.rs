@@ -6,7 +6,6 @@ use crate::cause::Cause;
 use crate::deadline::Deadline;
 use crate::span::{OpenSpan, SpanKind};
 use crate::trace::TraceContext;
-use metrics::{counter, histogram};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -80,7 +79,10 @@ impl CallMeter {
 
     /// A meter for the attempt that begins now.
     pub(crate) fn attempt(&self, deadline: Option<Deadline>) -> AttemptMeter {
-        let started = || counter!("grpc.client.attempt.started", self.metrics.labels());
+        let started = || {
+            let name = "grpc.client.attempt.started";
+            self.metrics.books.counter(name, self.metrics.labels())
+        };
         self.metrics.started.get_or_init(started).increment(1);
         AttemptMeter {
             metrics: Arc::clone(&self.metrics),
@@ -102,7 +104,10 @@ impl CallMeter {
             return;
         }
         let metrics = &self.metrics;
-        let calls = || histogram!("grpc.client.call.duration", metrics.with_status(code));
+        let calls = || {
+            let labels = metrics.with_status(code);
+            metrics.books.histogram("grpc.client.call.duration", labels)
+        };
         metrics.calls.get(code, calls).record(self.start.elapsed());
         self.repetitions();
         if let Some(span) = self.span.take() {
@@ -125,12 +130,13 @@ impl CallMeter {
         ];
         for (known, name, count) in counts {
             if count > 0 {
-                let make = || histogram!(name, metrics.labels());
+                let make = || metrics.books.histogram(name, metrics.labels());
                 known.get_or_init(make).record(count);
             }
         }
         if !self.delay.is_zero() {
-            let make = || histogram!("grpc.client.call.retry_delay", metrics.labels());
+            let name = "grpc.client.call.retry_delay";
+            let make = || metrics.books.histogram(name, metrics.labels());
             metrics.delay.get_or_init(make).record(self.delay);
         }
     }

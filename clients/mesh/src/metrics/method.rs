@@ -1,10 +1,11 @@
 //! What calls and their attempts are recorded as: each series is looked up once.
 
+use super::books::Books;
 use super::call::CallMeter;
 use super::{ByStatus, code_name, method_name};
 use crate::cause::Cause;
 use crate::policy::{MethodPolicy, PolicyTable};
-use metrics::{Counter, Histogram, Label, counter, histogram};
+use metrics::{Counter, Histogram, Label};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use tonic::Code;
@@ -12,6 +13,7 @@ use tonic::Code;
 /// What is recorded of one method towards one peer; each metric is looked up once.
 #[derive(Debug)]
 pub(super) struct MethodMetrics {
+    pub(super) books: Books,
     pub(super) method: &'static str,
     pub(super) target: Arc<str>,
     pub(super) started: OnceLock<Counter>,
@@ -33,8 +35,9 @@ pub(super) struct AttemptMetrics {
 }
 
 impl MethodMetrics {
-    fn new(method: Option<&'static MethodPolicy>, target: Arc<str>) -> Self {
+    fn new(books: Books, method: Option<&'static MethodPolicy>, target: Arc<str>) -> Self {
         Self {
+            books,
             method: method_name(method),
             target,
             started: OnceLock::new(),
@@ -69,14 +72,14 @@ impl MethodMetrics {
         let make = || {
             let mut labels = self.labels();
             labels.push(Label::from_static_parts("cause", cause.name()));
-            counter!("cleave.client.call.failures", labels)
+            self.books.counter("cleave.client.call.failures", labels)
         };
         failures.get_or_init(make).increment(1);
     }
 
     pub(super) fn attempt(&self, code: Code) -> &AttemptMetrics {
         self.attempts.get(code, || {
-            let of = |name: &'static str| histogram!(name, self.with_status(code));
+            let of = |name: &'static str| self.books.histogram(name, self.with_status(code));
             AttemptMetrics {
                 duration: of("grpc.client.attempt.duration"),
                 sent: of("grpc.client.attempt.sent_total_compressed_message_size"),
@@ -89,6 +92,7 @@ impl MethodMetrics {
 /// What is recorded towards one peer.
 #[derive(Debug)]
 pub(crate) struct PeerMetrics {
+    books: Books,
     methods: HashMap<&'static str, Arc<MethodMetrics>>,
     other: Arc<MethodMetrics>,
     target: Arc<str>,
@@ -105,13 +109,14 @@ pub(crate) enum Denial {
 }
 
 impl PeerMetrics {
-    pub(crate) fn new(policies: PolicyTable, target: &Arc<str>) -> Self {
-        let of = |method| Arc::new(MethodMetrics::new(method, Arc::clone(target)));
+    pub(crate) fn new(books: Books, policies: PolicyTable, target: &Arc<str>) -> Self {
+        let of = |method| Arc::new(MethodMetrics::new(books, method, Arc::clone(target)));
         let methods = policies
             .iter()
             .map(|method| (method.path, of(Some(method))))
             .collect();
         Self {
+            books,
             methods,
             other: of(None),
             target: Arc::clone(target),
@@ -130,7 +135,7 @@ impl PeerMetrics {
                 Label::new("grpc.target", Arc::clone(&self.target)),
                 Label::from_static_parts("reason", reason),
             ];
-            counter!("cleave.client.retries_denied", labels)
+            self.books.counter("cleave.client.retries_denied", labels)
         };
         self.denied[index].get_or_init(make).increment(1);
     }

@@ -6,12 +6,14 @@
 //! No address is a label, since addresses come and go. Each series is looked up once; to record is an
 //! atomic addition.
 
+mod books;
 mod call;
 mod describe;
 mod labels;
 mod method;
 mod peer;
 
+pub(crate) use books::Books;
 pub(crate) use call::{AttemptMeter, CallMeter};
 pub use describe::describe;
 pub(crate) use labels::{Ejection, Pick, Reason};

@@ -1,19 +1,21 @@
 //! The connections to one peer and the choice among its replicas.
 
+use super::books::Books;
 use super::labels::{Ejection, Pick, Reason};
 use crate::contract::{ContractState, Level};
-use metrics::{Counter, Gauge, Label, counter, gauge};
+use metrics::{Counter, Gauge, Label};
 use std::sync::{Arc, OnceLock};
 
 /// Shows what is left of the retry tokens of a peer.
-pub(crate) fn retry_tokens(target: &Arc<str>) -> Gauge {
+pub(crate) fn retry_tokens(books: Books, target: &Arc<str>) -> Gauge {
     let label = Label::new("grpc.target", Arc::clone(target));
-    gauge!("cleave.client.retry_tokens", vec![label])
+    books.gauge("cleave.client.retry_tokens", vec![label])
 }
 
 /// What is recorded of the replicas of one peer. Made once, so that to record is to add.
 #[derive(Debug)]
 pub(crate) struct PeerMeter {
+    books: Books,
     target: Arc<str>,
     succeeded: Counter,
     failed: Counter,
@@ -26,7 +28,7 @@ pub(crate) struct PeerMeter {
 
 impl PeerMeter {
     /// Towards this peer; `secure` when its connections are TLS.
-    pub(crate) fn new(target: Arc<str>, secure: bool) -> Self {
+    pub(crate) fn new(books: Books, target: Arc<str>, secure: bool) -> Self {
         let label = || vec![Label::new("grpc.target", Arc::clone(&target))];
         let security = if secure {
             "privacy_and_integrity"
@@ -35,13 +37,15 @@ impl PeerMeter {
         };
         let mut open = label();
         open.push(Label::from_static_parts("grpc.security_level", security));
+        let name = "grpc.subchannel.connection_attempts_succeeded";
         Self {
-            succeeded: counter!("grpc.subchannel.connection_attempts_succeeded", label()),
-            failed: counter!("grpc.subchannel.connection_attempts_failed", label()),
-            open: gauge!("grpc.subchannel.open_connections", open),
-            endpoints: gauge!("cleave.client.endpoints", label()),
-            ejected: gauge!("cleave.client.ejected_endpoints", label()),
-            readmitted: counter!("cleave.client.readmissions", label()),
+            books,
+            succeeded: books.counter(name, label()),
+            failed: books.counter("grpc.subchannel.connection_attempts_failed", label()),
+            open: books.gauge("grpc.subchannel.open_connections", open),
+            endpoints: books.gauge("cleave.client.endpoints", label()),
+            ejected: books.gauge("cleave.client.ejected_endpoints", label()),
+            readmitted: books.counter("cleave.client.readmissions", label()),
             picks: std::array::from_fn(|_| OnceLock::new()),
             target,
         }
@@ -64,11 +68,15 @@ impl PeerMeter {
     pub(crate) fn met(&self, contract: &ContractState) {
         let level = contract.level.map_or("unknown", Level::name);
         let labels = self.label_with("level", level);
-        counter!("cleave.client.contract.checks", labels).increment(1);
+        self.books
+            .counter("cleave.client.contract.checks", labels)
+            .increment(1);
         for skew in &contract.skews {
             let mut labels = self.label_with("level", skew.level.name());
             labels.push(Label::from_static_parts("grpc.method", skew.method));
-            counter!("cleave.client.contract.skews", labels).increment(1);
+            self.books
+                .counter("cleave.client.contract.skews", labels)
+                .increment(1);
         }
     }
 
@@ -81,7 +89,9 @@ impl PeerMeter {
     pub(crate) fn disconnected(&self, reason: Reason) {
         self.open.decrement(1);
         let labels = self.label_with("grpc.disconnect_error", reason.name());
-        counter!("grpc.subchannel.disconnections", labels).increment(1);
+        self.books
+            .counter("grpc.subchannel.disconnections", labels)
+            .increment(1);
     }
 
     /// So many replicas are known now.
@@ -94,7 +104,9 @@ impl PeerMeter {
         self.ejected.increment(1);
         let name = "grpc.lb.outlier_detection.detection_method";
         let labels = self.label_with(name, why.name());
-        counter!("grpc.lb.outlier_detection.ejections_enforced", labels).increment(1);
+        self.books
+            .counter("grpc.lb.outlier_detection.ejections_enforced", labels)
+            .increment(1);
     }
 
     /// A replica is trusted again.
@@ -110,7 +122,10 @@ impl PeerMeter {
 
     /// A replica was chosen.
     pub(crate) fn picked(&self, pick: Pick) {
-        let make = || counter!("cleave.client.picks", self.label_with("state", pick.name()));
+        let make = || {
+            let labels = self.label_with("state", pick.name());
+            self.books.counter("cleave.client.picks", labels)
+        };
         self.picks[pick.index()].get_or_init(make).increment(1);
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use frames::{FrameSpy, Word};
 #[cfg(test)]
 pub(crate) use health::next as next_health;
 pub(crate) use pick::Wish;
-pub(crate) use send::Sent;
+pub(crate) use send::{Outcome, Sent};
 pub(crate) use target::Target;
 pub(crate) use ticket::{Mark, Ticket};
 pub(crate) use way::{Way, Ways};
@@ -48,7 +48,7 @@ use crate::deadline::Deadline;
 use crate::metrics::Pick;
 use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
-use breaker::Outcome;
+use breaker::Outcome as Ending;
 use dial_error::DialError;
 use discovery::Members;
 use shared::Shared;
@@ -141,7 +141,7 @@ impl Peer {
                 return Some(Ticket::new(endpoint, stream, probe, deadline));
             }
             if choice.pick == Pick::Probe {
-                choice.endpoint.finished(Outcome::Unknown, true);
+                choice.endpoint.finished(Ending::Unknown, true);
             }
         }
         None

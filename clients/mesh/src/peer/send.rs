@@ -10,6 +10,8 @@ use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Uri, Version};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use prost::Message;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -22,6 +24,9 @@ const AGENT: HeaderValue =
 const PREFIX: usize = 5;
 /// No answer to a question of the mesh's own is longer.
 const MAX_ANSWER: usize = 1 << 20;
+
+/// What the HTTP library says of a request.
+pub(crate) type Outcome = Result<http::Response<Incoming>, TrySendError<http::Request<Body>>>;
 
 /// What became of a request.
 pub(crate) enum Sent {
@@ -41,22 +46,32 @@ pub(crate) struct Lost {
 }
 
 impl Ticket {
-    /// Sends the request to the replica.
-    pub(crate) async fn send(&mut self, mut request: http::Request<Body>, peer: &str) -> Sent {
+    /// Sends the request to the replica, at once; the future tells what came of it.
+    pub(crate) fn send(
+        &self,
+        mut request: http::Request<Body>,
+    ) -> Result<impl Future<Output = Outcome> + use<>, Box<Sent>> {
         let Some(stream) = self.stream() else {
-            return Sent::Returned(request);
+            return Err(Box::new(Sent::Returned(request)));
         };
-        if let Err(status) = self.address_to(&mut request) {
-            return Sent::Lost(Lost {
+        match self.address_to(&mut request) {
+            Ok(()) => Ok(stream.sender().try_send_request(request)),
+            Err(status) => Err(Box::new(Sent::Lost(Lost {
                 status,
                 unseen: false,
-            });
+            }))),
         }
-        match stream.sender().try_send_request(request).await {
+    }
+
+    /// What became of a request that was sent.
+    pub(crate) fn sent(&self, outcome: Outcome, peer: &str) -> Sent {
+        match outcome {
             Ok(response) => Sent::Answered(response.map(Body::new)),
             Err(mut error) => {
                 if let Some(request) = error.take_message() {
-                    stream.connection_is_closing();
+                    if let Some(stream) = self.stream() {
+                        stream.connection_is_closing();
+                    }
                     return Sent::Returned(request);
                 }
                 let error = error.into_error();

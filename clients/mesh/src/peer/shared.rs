@@ -56,7 +56,7 @@ impl Shared {
         runtime: Handle,
     ) -> Self {
         Self {
-            meter: PeerMeter::new(Arc::clone(&peer), way.secure),
+            meter: PeerMeter::new(way.books, Arc::clone(&peer), way.secure),
             peer,
             tuning,
             way,

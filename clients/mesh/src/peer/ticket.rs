@@ -4,7 +4,7 @@ use super::breaker::Outcome;
 use super::connection::Stream;
 use super::endpoint::Endpoint;
 use crate::deadline::Deadline;
-use crate::metadata::DRAINING;
+use crate::names::DRAINING;
 use crate::retry::Pushback;
 use http::HeaderMap;
 use std::sync::Arc;

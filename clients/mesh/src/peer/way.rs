@@ -4,6 +4,7 @@ use super::connect::Connect;
 use super::plain::{Tcp, is_loopback};
 use super::secure::Secure;
 use super::target::{MeshError, Target};
+use crate::metrics::Books;
 use crate::tls::Credentials;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub(crate) struct Way {
     pub(super) connect: Arc<dyn Connect>,
     /// Whether both ends prove who they are.
     pub(super) secure: bool,
+    /// Whether what happens on it is recorded.
+    pub(super) books: Books,
 }
 
 /// What all ways are made of.
@@ -35,6 +38,8 @@ pub(crate) struct Ways {
     pub(crate) credentials: Option<Credentials>,
     /// Whether plaintext may leave this machine.
     pub(crate) allow_plaintext: bool,
+    /// Whether what happens is recorded.
+    pub(crate) books: Books,
 }
 
 impl Ways {
@@ -72,6 +77,7 @@ impl Ways {
         Ok(Way {
             connect,
             secure: false,
+            books: self.books,
         })
     }
 
@@ -91,6 +97,7 @@ impl Ways {
         Ok(Way {
             connect: Arc::new(secure),
             secure: true,
+            books: self.books,
         })
     }
 }

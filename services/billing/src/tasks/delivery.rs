@@ -1,6 +1,7 @@
 //! Follows Operations' delivery and rates it. What is taken in and how far are stored in one transaction, so that a
 //! crash at any point repeats a batch at worst, which changes nothing.
 
+use super::heard::Heard;
 use super::meter;
 use super::rater::Rater;
 use crate::peers::{Batch, StreamError};
@@ -16,14 +17,14 @@ const MESSAGES: usize = 8;
 const ROWS: usize = 5000;
 
 /// The task.
-pub(crate) fn task(rater: Rater) -> StreamTask {
+pub(crate) fn task(rater: Rater, heard: Heard) -> StreamTask {
     StreamTask::new("delivery", move |session| {
-        let rater = rater.clone();
-        async move { follow(&rater, &session).await }
+        let (rater, heard) = (rater.clone(), heard.clone());
+        async move { follow(&rater, &heard, &session).await }
     })
 }
 
-async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
+async fn follow(rater: &Rater, heard: &Heard, session: &Session) -> anyhow::Result<()> {
     let catch_up = rater.app().catch_up();
     let mut token = rater.app().store().delivery_progress().await?.resume_token;
     let opened = tokio::select! {
@@ -53,7 +54,7 @@ async fn follow(rater: &Rater, session: &Session) -> anyhow::Result<()> {
             if at_head {
                 catch_up.done(rater.app().store()).await?;
             }
-            meter::lag(rater.app().clock().now().since(as_of));
+            heard.at(as_of);
             session.progress();
         }
         if let Some(fault) = fault {

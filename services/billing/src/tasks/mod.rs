@@ -2,6 +2,8 @@
 
 pub(crate) mod delivery;
 pub(crate) mod expiry;
+pub(crate) mod figures;
+pub(crate) mod heard;
 pub(crate) mod meter;
 pub(crate) mod parked_rows;
 pub(crate) mod rater;

@@ -1,14 +1,14 @@
 //! Reading what publishers earned, summed by the database.
 
 use crate::error::StoreError;
-use crate::row::{amounts, bucket, bucket_total, currency, rev_share, terms};
+use crate::row::{self, amounts, bucket, bucket_total, currency, rev_share, terms};
 use crate::store::Store;
 use billing_domain::Period;
 use billing_domain::rating::Amounts;
 use cleave_kernel::{Currency, PublisherId};
 use cleave_storage::Engine;
 use sea_orm::ConnectionTrait;
-use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Order, Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Order, Query, SelectStatement};
 use uuid::Uuid;
 
 /// What earnings are summed by, beside month and currency.
@@ -90,7 +90,10 @@ fn earnings(filter: &EarningsFilter, engine: Engine) -> SelectStatement {
     let mut select = Query::select();
     select.column(period).column(money);
     for column in ["served", "billed", "earned", "revenue", "absorbed"] {
-        select.expr(whole_number(of(bucket_total::TABLE, column).sum(), engine));
+        select.expr(row::whole_number(
+            of(bucket_total::TABLE, column).sum(),
+            engine,
+        ));
     }
     let terms_of = of(terms::TABLE, "line_item_id")
         .equals((bucket::TABLE, "line_item_id"))
@@ -119,13 +122,4 @@ fn earnings(filter: &EarningsFilter, engine: Engine) -> SelectStatement {
         select.order_by(subject, Order::Asc);
     }
     select.order_by(money, Order::Asc).to_owned()
-}
-
-/// Sums of integers are decimals on some engines.
-fn whole_number(sum: SimpleExpr, engine: Engine) -> SimpleExpr {
-    match engine {
-        Engine::Sqlite => sum,
-        Engine::Postgres => sum.cast_as("bigint"),
-        Engine::MySql => sum.cast_as("signed"),
-    }
 }

@@ -18,12 +18,13 @@ pub(super) fn configuration(folder: &Folder, trust_domain: &str) -> Result<()> {
             name,
             certificate,
             key,
+            authority,
         } = files;
         say!(
             "\nIn the configuration of {name}:\n\n[host.tls]\ncertificate = {:?}\nkey = {:?}\nauthority = {:?}",
             certificate.display().to_string(),
             key.display().to_string(),
-            believed.display().to_string(),
+            authority.display().to_string(),
         )?;
         if trust_domain != USUAL_DOMAIN {
             say!("trust_domain = {trust_domain:?}")?;

@@ -1,4 +1,7 @@
 //! The folder of a development authority: `ca.crt`, `ca.key`, and a folder for each workload.
+//!
+//! The folder of a workload holds all that the workload needs, as orchestrators mount it: `tls.crt`, `tls.key` and
+//! a copy of `ca.crt`. So nobody has to see the keys of others.
 
 use super::authority::{Authority, Issued};
 use super::certificate::Certificate;
@@ -23,6 +26,8 @@ pub(crate) struct Files {
     pub(crate) name: String,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// The workload's own copy of the authorities that it believes.
+    pub(crate) authority: PathBuf,
 }
 
 impl Folder {
@@ -73,6 +78,7 @@ impl Folder {
             name: name.to_owned(),
             certificate: folder.join("tls.crt"),
             key: folder.join("tls.key"),
+            authority: folder.join("ca.crt"),
         }
     }
 
@@ -101,13 +107,29 @@ impl Folder {
         let believed: String = std::iter::once(issued.certificate.clone())
             .chain(others)
             .collect();
-        write(&self.believed_file(), &believed, PUBLIC)
+        self.spread(&believed)
     }
 
     /// Only these are believed from now on.
     pub(super) fn save_believed(&self, believed: &[Certificate]) -> Result<()> {
         let text: String = believed.iter().map(Certificate::pem).collect();
-        write(&self.believed_file(), &text, PUBLIC)
+        self.spread(&text)
+    }
+
+    /// Lets everybody believe these.
+    fn spread(&self, believed: &str) -> Result<()> {
+        write(&self.believed_file(), believed, PUBLIC)?;
+        let mut workloads = self.workloads()?.into_iter();
+        workloads.try_for_each(|files| write(&files.authority, believed, PUBLIC))
+    }
+
+    /// Gives a workload a new certificate, and what it believes before it shows it.
+    pub(super) fn save(&self, files: &Files, issued: &Issued) -> Result<()> {
+        let file = self.believed_file();
+        let believed = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        make_folder(files.key.parent().context("a file without a folder")?)?;
+        write(&files.authority, &believed, PUBLIC)?;
+        files.save(issued)
     }
 }
 
@@ -120,9 +142,7 @@ impl Files {
 
     /// Puts a new certificate and its key in place. Who reads between the two sees a pair that does not
     /// fit, and services keep the one that they have until it does.
-    pub(super) fn save(&self, issued: &Issued) -> Result<()> {
-        let folder = self.key.parent().context("a file without a folder")?;
-        make_folder(folder)?;
+    fn save(&self, issued: &Issued) -> Result<()> {
         write(&self.key, &issued.key, PRIVATE)?;
         write(&self.certificate, &issued.certificate, PUBLIC)
     }

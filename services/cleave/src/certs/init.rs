@@ -3,6 +3,7 @@
 use super::authority::{Authority, Workload};
 use super::folder::Folder;
 use super::{InitArgs, WORKLOADS, advice, show};
+use crate::output::say;
 use anyhow::{Context, Result, ensure};
 use cleave_mesh::tls::TrustDomain;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,6 +11,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Makes the authority and the certificates.
 pub(super) fn init(args: &InitArgs) -> Result<()> {
     let folder = Folder::new(&args.dir);
+    if args.if_absent && folder.is_taken() {
+        return say!("{} holds an authority already.", folder.path().display()).map_err(Into::into);
+    }
     ensure!(
         args.force || !folder.is_taken(),
         "{} holds an authority already: `cleave certs renew` renews certificates, `cleave certs rotate-ca` \
@@ -28,7 +32,7 @@ pub(super) fn init(args: &InitArgs) -> Result<()> {
     for name in names {
         let workload = workload(&domain, name, &args.host);
         let issued = authority.issue(&workload, args.lifetime)?;
-        folder.workload(name).save(&issued)?;
+        folder.save(&folder.workload(name), &issued)?;
     }
     show::print(&show::of(&folder)?)?;
     advice::configuration(&folder, &args.trust_domain)

@@ -62,6 +62,9 @@ pub(crate) struct InitArgs {
     /// Replace an authority that is there already: nobody who believes the old one will believe this one.
     #[arg(long)]
     force: bool,
+    /// Do nothing where an authority is there already.
+    #[arg(long, conflicts_with = "force")]
+    if_absent: bool,
 }
 
 /// Options of `cleave certs renew`.

@@ -26,7 +26,7 @@ pub(super) fn renew(args: &RenewArgs) -> Result<()> {
     };
     ensure!(!workloads.is_empty(), "no workload has a certificate here");
     for (files, workload) in workloads {
-        files.save(&authority.issue(&workload, args.lifetime)?)?;
+        folder.save(&files, &authority.issue(&workload, args.lifetime)?)?;
     }
     show::print(&show::of(&folder)?)?;
     say!("\nRunning services take them within their host.tls.reload_period.")?;

@@ -46,7 +46,7 @@ fn credentials(dir: &Path, workload: &str) -> Credentials {
     let files = TlsFiles {
         certificate: dir.join(workload).join("tls.crt"),
         key: dir.join(workload).join("tls.key"),
-        authority: Some(dir.join("ca.crt")),
+        authority: Some(dir.join(workload).join("ca.crt")),
     };
     let domain = TrustDomain::parse("cleave.local").expect("domain");
     Credentials::load(files, domain).expect("credentials")
@@ -171,6 +171,9 @@ async fn an_authority_is_not_overwritten_and_its_keys_are_its_owners() {
     let before = std::fs::read(dir.join("ca.crt")).expect("there");
     let problem = refused(&["init"], dir).await;
     assert!(problem.contains("holds an authority already"), "{problem}");
+    assert_eq!(std::fs::read(dir.join("ca.crt")).expect("there"), before);
+    let left = succeeds(&["init", "--if-absent"], dir).await;
+    assert!(left.contains("holds an authority already"), "{left}");
     assert_eq!(std::fs::read(dir.join("ca.crt")).expect("there"), before);
     succeeds(&["init", "--force"], dir).await;
     assert_ne!(std::fs::read(dir.join("ca.crt")).expect("there"), before);

@@ -99,6 +99,9 @@ pub struct TelemetrySettings {
     pub level: String,
     /// How lines are written.
     pub format: LogFormat,
+    /// How often the database is asked for figures.
+    #[serde(with = "super::duration")]
+    pub figures: Duration,
     /// Where traces are sent.
     pub otlp: OtlpSettings,
 }
@@ -248,6 +251,13 @@ impl Validate for OtlpSettings {
 impl Validate for TelemetrySettings {
     fn validate(&self, faults: &mut Faults) {
         self.otlp.validate(faults);
+        if self.figures < Duration::from_millis(10) {
+            faults.add(
+                "telemetry.figures",
+                "is too short to be kept",
+                "give at least 10ms",
+            );
+        }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.level) {
             faults.add(
                 "telemetry.level",

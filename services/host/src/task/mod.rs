@@ -6,6 +6,7 @@
 
 mod backoff;
 mod driver;
+mod figures;
 mod state;
 mod stream;
 mod tick;

@@ -3,14 +3,15 @@
 //! All are the process's, not a service's: two services in one process share them, and installing them
 //! twice changes nothing.
 
+mod buckets;
 mod otlp;
+mod process;
 
 pub use otlp::export;
 pub(crate) use otlp::flush;
 
 use crate::config::{LogFormat, TelemetrySettings};
-use cleave_mesh::metrics::BUCKETS;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -92,7 +93,9 @@ pub(crate) fn set_level(directives: &str) -> Result<(), LevelError> {
 /// The process's metrics, ready to be rendered.
 pub(crate) fn metrics() -> &'static PrometheusHandle {
     RECORDER.get_or_init(|| {
-        let recorder = buckets(PrometheusBuilder::new()).build_recorder();
+        // Buckets that are refused would be a mistake of this file; there are metrics all the same.
+        let builder = buckets::builder().unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
         keep_up(handle.clone());
         if metrics::set_global_recorder(recorder).is_err() {
@@ -100,8 +103,16 @@ pub(crate) fn metrics() -> &'static PrometheusHandle {
         }
         cleave_mesh::metrics::describe();
         crate::meter::describe();
+        process::describe();
         handle
     })
+}
+
+/// The process's metrics as they are now, in the text format of Prometheus.
+pub(crate) fn render() -> String {
+    let metrics = metrics();
+    process::collect();
+    metrics.render()
 }
 
 /// Folds what was recorded into the buckets, from time to time for as long as the process lives: until then each
@@ -121,15 +132,4 @@ fn keep_up(handle: PrometheusHandle) {
     if let Err(error) = thread.spawn(keeping) {
         tracing::warn!(%error, "metrics will grow until they are asked for");
     }
-}
-
-/// The buckets of gRPC's metrics design; a builder that refuses them is used as it is.
-fn buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
-    let set = |builder: PrometheusBuilder, (end, buckets): (&str, &[f64])| {
-        builder.set_buckets_for_metric(Matcher::Suffix(end.to_owned()), buckets)
-    };
-    BUCKETS
-        .into_iter()
-        .try_fold(builder, set)
-        .unwrap_or_else(|_| PrometheusBuilder::new())
 }

@@ -91,6 +91,7 @@ async fn what_is_logged_can_be_changed_while_the_service_runs() {
     cleave_host::telemetry::init(&TelemetrySettings {
         level: "off".to_owned(),
         format: LogFormat::Json,
+        figures: std::time::Duration::from_secs(10),
         otlp: OtlpSettings::default(),
     });
     let running = start(|_| async { reply("fine") }).await;

@@ -186,6 +186,21 @@ pub fn servable<'a>(leases: impl IntoIterator<Item = &'a Lease>, now: Timestamp)
     Micros::checked_sum(live.map(Lease::left)).unwrap_or(Micros::MAX)
 }
 
+/// Whether an answer is awaited while what serves is at its end: over, or in its last fifth.
+pub fn running_out<'a>(
+    policy: &LeasePolicy,
+    leases: impl IntoIterator<Item = &'a Lease>,
+    now: Timestamp,
+) -> bool {
+    let soon = now.plus(policy.serve_for / 5);
+    let (mut asked, mut enough) = (false, false);
+    for lease in leases {
+        asked |= lease.state == LeaseState::Planned;
+        enough |= lease.serves(soon);
+    }
+    asked && !enough
+}
+
 /// Whether to ask for a lease: none serves, or what serves is nearly used up, in money or in time. Never while
 /// an answer is awaited.
 pub fn should_ask(policy: &LeasePolicy, leases: &[Lease], now: Timestamp) -> bool {

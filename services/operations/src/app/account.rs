@@ -1,7 +1,5 @@
 //! What Billing tells of its accounts, taken in.
 
-use std::time::Duration;
-
 use cleave_kernel::{AdvertiserId, PublisherId, Timestamp};
 use operations_domain::account::{AccountParty, AccountProjection, AccountState};
 use operations_domain::{Advertiser, Publisher};
@@ -26,19 +24,17 @@ impl App {
         Ok(position.map(|position| position.token).unwrap_or_default())
     }
 
-    /// How long ago Billing's accounts were last heard of; nothing before the first time.
+    /// How far Billing's accounts were followed; nothing before the first message.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn accounts_age(&self) -> Result<Option<Duration>, Error> {
-        let position = self
-            .store
+    pub async fn accounts_position(&self) -> Result<Option<PeerPosition>, Error> {
+        self.store
             .db()
-            .read("accounts_age", |conn| async move {
+            .read("accounts_position", |conn| async move {
                 Ok::<_, Error>(peer_feed::position(conn, ACCOUNTS).await?)
             })
-            .await?;
-        Ok(position.map(|position| self.clock.now().since(position.heard_at)))
+            .await
     }
 
     /// Takes in `accounts` together with the position that they lead to. Who waited for an account that is open

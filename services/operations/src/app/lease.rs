@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use cleave_kernel::{LineItemId, Timestamp};
-use operations_domain::lease::{LeasePolicy, servable};
+use operations_domain::lease::{LeasePolicy, running_out, servable};
 use operations_domain::line_item_status::{Computed, StatusFacts, compute};
 use operations_domain::{LineItem, LineItemState, Terms};
 use operations_store::lease::{
@@ -41,6 +41,8 @@ pub struct LeaseRound {
     pub statuses: Vec<(LineItemId, Computed)>,
     /// What may be served at the moment, by currency.
     pub exposure: HashMap<&'static str, i128>,
+    /// Line items that ask for a lease in vain while the one they have is at its end.
+    pub running_out: usize,
 }
 
 impl App {
@@ -61,6 +63,10 @@ impl App {
             let left = servable([&record.lease], round.now);
             *found.exposure.entry(record.currency.code()).or_default() += i128::from(left.get());
         }
+        let waits = |leases: &&Vec<LeaseRecord>| {
+            running_out(policy, leases.iter().map(|record| &record.lease), round.now)
+        };
+        found.running_out = round.live.values().filter(waits).count();
         let mut seen = HashSet::new();
         let mut after = None;
         loop {

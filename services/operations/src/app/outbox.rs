@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cleave_kernel::{AccountId, RequestId};
+use cleave_kernel::{AccountId, RequestId, Timestamp};
 use operations_domain::{OutboxMessage, Party};
 use operations_store::outbox::{self, Waiting};
 use operations_store::{advertiser, publisher};
@@ -25,6 +25,19 @@ impl App {
             .db()
             .read("due_messages", |conn| async move {
                 Ok::<_, Error>(outbox::due(conn, now, limit).await?)
+            })
+            .await
+    }
+
+    /// How many messages wait, and since when the oldest does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn outbox_depth(&self) -> Result<(i64, Option<Timestamp>), Error> {
+        self.store
+            .db()
+            .read("outbox_depth", |conn| async move {
+                Ok::<_, Error>(outbox::depth(conn).await?)
             })
             .await
     }

@@ -10,6 +10,7 @@ use operations_store::peer_feed::PeerPosition;
 use tokio::sync::Notify;
 use tonic::Code;
 
+use super::meter;
 use crate::app::App;
 use crate::peers::billing::{Billing, instant, projection};
 
@@ -85,6 +86,6 @@ async fn take(app: &App, message: pb::WatchAccountsResponse) -> anyhow::Result<u
     };
     let news = app.apply_accounts(&accounts, &position).await?;
     let lag = position.heard_at.since(position.as_of);
-    metrics::gauge!("operations_account_feed_lag_seconds").set(lag.as_secs_f64());
+    meter::feed_lag(lag);
     Ok(news)
 }

@@ -1,6 +1,6 @@
 //! Keeps line items supplied with leases, and watches what becomes of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use operations_domain::named::Named;
 use operations_store::lease::LeaseRecord;
 use tokio::sync::{Mutex, Notify};
 
+use super::meter;
 use crate::app::{App, DeliveredMemory, LeaseAnswer, LeaseRound};
 use crate::peers::billing::{Answer, Billing};
 
@@ -27,6 +28,8 @@ struct Memory {
     delivered: DeliveredMemory,
     /// What line items did when last seen.
     seen: HashMap<LineItemId, LineItemStatus>,
+    /// The currencies that were on lease.
+    currencies: HashSet<&'static str>,
 }
 
 /// The task; `wake` runs it at once.
@@ -52,10 +55,7 @@ async fn tick(
     memory: &mut Memory,
 ) -> anyhow::Result<Report> {
     let round = app.lease_round(policy, &mut memory.delivered).await?;
-    publish(&round, &mut memory.seen);
-    if let Some(age) = app.accounts_age().await? {
-        metrics::gauge!("operations_account_feed_age_seconds").set(age.as_secs_f64());
-    }
+    publish(&round, memory);
     let limit = u64::try_from(LEASES_AT_ONCE).unwrap_or(u64::MAX);
     let waiting = app.waiting_leases(limit).await?;
     let full = waiting.len() == LEASES_AT_ONCE;
@@ -110,8 +110,7 @@ async fn ask(billing: &Billing, record: &LeaseRecord) -> LeaseAnswer {
         LeaseAnswer::Over => "over",
         LeaseAnswer::Silent => "silent",
     };
-    metrics::counter!("operations_lease_calls_total", "call" => call, "outcome" => outcome)
-        .increment(1);
+    meter::lease_call(call, outcome);
     answer
 }
 
@@ -126,26 +125,21 @@ fn silent(record: &LeaseRecord, error: &str) -> LeaseAnswer {
 }
 
 /// Tells logs and metrics what line items do.
-fn publish(round: &LeaseRound, seen: &mut HashMap<LineItemId, LineItemStatus>) {
-    for (currency, micros) in &round.exposure {
-        let units = i64::try_from(*micros).map_or(f64::MAX, units);
-        metrics::gauge!("operations_lease_exposure", "currency" => *currency).set(units);
-    }
+fn publish(round: &LeaseRound, memory: &mut Memory) {
+    meter::exposure(&round.exposure, &mut memory.currencies);
+    meter::running_out(round.running_out);
     let mut counts: HashMap<LineItemStatus, u32> = HashMap::new();
     let mut now = HashMap::with_capacity(round.statuses.len());
     for (id, computed) in &round.statuses {
         *counts.entry(computed.status).or_default() += 1;
-        let before = seen.get(id).copied();
+        let before = memory.seen.get(id).copied();
         if before.is_some_and(|before| before != computed.status) {
             announce(*id, before, computed);
         }
         now.insert(*id, computed.status);
     }
-    *seen = now;
-    for status in LineItemStatus::ALL {
-        let count = counts.get(status).copied().unwrap_or(0);
-        metrics::gauge!("operations_line_items", "status" => status.name()).set(count);
-    }
+    memory.seen = now;
+    meter::line_items(&counts);
 }
 
 fn announce(id: LineItemId, before: Option<LineItemStatus>, computed: &Computed) {
@@ -161,11 +155,4 @@ fn announce(id: LineItemId, before: Option<LineItemStatus>, computed: &Computed)
         reasons = reasons.join("; "),
         "a line item changed what it does"
     );
-}
-
-/// Units of currency, for a gauge: a picture, not an account.
-fn units(micros: i64) -> f64 {
-    let whole = i32::try_from(micros / 1_000_000).unwrap_or(i32::MAX);
-    let rest = i32::try_from(micros % 1_000_000).unwrap_or(0);
-    f64::from(whole) + f64::from(rest) / 1e6
 }

@@ -74,6 +74,23 @@ pub async fn due<C: ConnectionTrait>(
         .collect()
 }
 
+/// How many messages wait, and since when the oldest does.
+///
+/// # Errors
+/// When the database fails.
+pub async fn depth<C: ConnectionTrait>(conn: &C) -> Result<(i64, Option<Timestamp>), StorageError> {
+    let select = Query::select()
+        .expr(Expr::col("id").count())
+        .expr(Expr::col("created_at").min())
+        .from("outbox")
+        .to_owned();
+    let Some(row) = conn.query_one(&select).await? else {
+        return Ok((0, None));
+    };
+    let oldest: Option<i64> = row.try_get_by_index(1)?;
+    Ok((row.try_get_by_index(0)?, oldest.map(Timestamp::from_micros)))
+}
+
 /// Forgets a message that Billing has answered.
 ///
 /// # Errors

@@ -6,10 +6,12 @@
 //! before anybody else gets it. A lane that finishes costs a queue's lock and nothing on the wire.
 
 mod cut;
+mod queue;
 mod reader;
 mod session;
 
 pub(crate) use cut::Cutter;
+pub(crate) use queue::Queue;
 pub use reader::Reader;
 pub(crate) use session::Session;
 
@@ -21,7 +23,7 @@ use sea_orm::{
     ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbErr, TransactionOptions,
     TransactionTrait as _,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::StorageError;
 
@@ -68,6 +70,7 @@ pub(crate) struct Lanes {
     places: Semaphore,
     patience: Duration,
     cutter: Cutter,
+    queue: Queue,
 }
 
 /// The lanes that nobody leases.
@@ -90,6 +93,7 @@ impl Lanes {
             lanes: lanes.into(),
             patience,
             cutter,
+            queue: Queue::default(),
         })
     }
 
@@ -97,10 +101,7 @@ impl Lanes {
     pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease<'_>, StorageError> {
         let permit = match self.places.try_acquire() {
             Ok(permit) => permit,
-            Err(_) => tokio::time::timeout(self.patience, self.places.acquire())
-                .await
-                .map_err(|_| unavailable(ConnAcquireErr::Timeout))?
-                .map_err(|_| unavailable(ConnAcquireErr::ConnectionClosed))?,
+            Err(_) => self.wait().await?,
         };
         permit.forget();
         let mut free = self.free();
@@ -112,6 +113,29 @@ impl Lanes {
             index: index.ok_or_else(|| unavailable(ConnAcquireErr::Timeout))?,
             finished: false,
         })
+    }
+
+    /// Waits in the queue for a lane.
+    async fn wait(&self) -> Result<SemaphorePermit<'_>, StorageError> {
+        let _place = self.queue.join();
+        match tokio::time::timeout(self.patience, self.places.acquire()).await {
+            Ok(permit) => permit.map_err(|_| unavailable(ConnAcquireErr::ConnectionClosed)),
+            Err(_) => {
+                self.queue.lost_patience();
+                Err(unavailable(ConnAcquireErr::Timeout))
+            }
+        }
+    }
+
+    /// How many lanes there are, and how many of them are leased.
+    pub(crate) fn use_now(&self) -> (usize, usize) {
+        let all = self.lanes.len();
+        (all, all.saturating_sub(self.places.available_permits()))
+    }
+
+    /// What became of those who had to wait for a lane.
+    pub(crate) const fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// Gives no more lanes and closes each when its work has ended.

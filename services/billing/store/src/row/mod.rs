@@ -21,7 +21,7 @@ use crate::error::StoreError;
 use billing_domain::rating::Amounts;
 use cleave_kernel::{Currency, Micros};
 use cleave_storage::{Engine, StorageError, insert_chunks, padded};
-use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Statement, Value};
 use uuid::Uuid;
 
@@ -64,6 +64,15 @@ pub(crate) fn select<const N: usize>(
     columns: [&'static str; N],
 ) -> SelectStatement {
     Query::select().columns(columns).from(table).to_owned()
+}
+
+/// A sum of integers; on some engines it would be a decimal.
+pub(crate) fn whole_number(sum: SimpleExpr, engine: Engine) -> SimpleExpr {
+    match engine {
+        Engine::Sqlite => sum,
+        Engine::Postgres => sum.cast_as("bigint"),
+        Engine::MySql => sum.cast_as("signed"),
+    }
 }
 
 /// Keys in one `IN` list: no engine binds without limit.
