@@ -4,7 +4,7 @@
 //! `CLEAVE_PREVIOUS_BIN` names a folder with `operations` and `billing` of the release before; `deploy/test` builds
 //! them from the last tag.
 
-use crate::rollout::{Both, Followed, RATE, REPLICAS, call_operations, restart};
+use crate::rollout::{Both, Followed, REPLICAS, call_operations, restart};
 use crate::{programs, turn};
 use anyhow::{Context, Result, ensure};
 use billing_client::pb as billing_pb;
@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Names the folder.
 const PREVIOUS: &str = "CLEAVE_PREVIOUS_BIN";
+/// Calls per second to each service: enough for every replica to be called while it is replaced.
+const RATE: u64 = 10;
 /// What every hour of delivery is charged, in rupees.
 const CLICKS: i64 = 3;
 
