@@ -6,14 +6,19 @@ use anyhow::{Context, Result, bail, ensure};
 use cleave_mesh::tls::Credentials;
 use cleave_mesh::{Mesh, MeshChannel};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long a process may take to serve after its start, or to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where processes listen.
+const LISTENERS: Range<u16> = 12_000..32_000;
 
 /// A service that runs as a process of its own.
 pub struct Process {
@@ -272,6 +277,19 @@ async fn is_serving(url: &str) -> bool {
     checked.is_ok_and(|reply| reply.into_inner().status() == ServingStatus::Serving)
 }
 
+/// A port that nobody listens on. Below those that the system gives to whoever connects, so that it stays free until
+/// the process listens on it, and again while it is restarted.
 fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..LISTENERS.len() {
+        // Processes that run side by side begin at different places.
+        let next = std::process::id().wrapping_mul(61) + NEXT.fetch_add(1, Ordering::Relaxed);
+        let span = u32::from(LISTENERS.end - LISTENERS.start);
+        let port = LISTENERS.start + u16::try_from(next % span)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    anyhow::bail!("no port from {LISTENERS:?} is free")
 }

@@ -43,31 +43,22 @@ impl Rig {
         };
         let proxy = FaultProxy::start(server(database.url())?).await?;
         let template = template(1, &through(database.url(), proxy.addr())?, scale);
-        let port = spec.port;
-        let cluster = Cluster::new(spec, nodes, template).await?;
-        let target = format!(
-            "dns://{}/billing.cleave.svc.cluster.local.:{port}",
-            cluster.names.address
-        );
-        let mesh = Mesh::builder(cleave_contracts::POLICIES)
-            .caller("operations")
-            .peer("billing", &target)
-            .build()?;
-        let mut rig = Self {
-            client: BillingClient::new(mesh.to("billing")?),
+        let folder = tempfile::tempdir()?;
+        let mut cluster = Cluster::new(spec, nodes, template).await?;
+        let (done, words) = migrate(&cluster, &folder, database.url()).await?;
+        ensure!(done, "the migration failed: {words}");
+        cluster
+            .until("the first rollout is done", Cluster::is_rolled_out)
+            .await?;
+        cluster.least_ready = cluster.spec.replicas;
+        Ok(Some(Self {
+            // Only now: a caller that looked the name up before would take its time to look again.
+            client: caller(&cluster)?,
             cluster,
             database,
             proxy,
-            folder: tempfile::tempdir()?,
-        };
-        let url = rig.database.url().to_owned();
-        let (done, words) = rig.migrate(&url).await?;
-        ensure!(done, "the migration failed: {words}");
-        rig.cluster
-            .until("the first rollout is done", Cluster::is_rolled_out)
-            .await?;
-        rig.cluster.least_ready = rig.cluster.spec.replicas;
-        Ok(Some(rig))
+            folder,
+        }))
     }
 
     /// What the pods of a later revision are made of, before a scenario changes it.
@@ -78,10 +69,7 @@ impl Rig {
 
     /// Runs the Job once; whether it succeeded, and what it said.
     pub(crate) async fn migrate(&self, database: &str) -> Result<(bool, String)> {
-        let log = self.folder.path().join("job.log");
-        let mut job = kubelet::spawn(&self.cluster.spec.job, database, &log)?;
-        let ended = job.wait().await?;
-        Ok((ended.success(), std::fs::read_to_string(&log)?))
+        migrate(&self.cluster, &self.folder, database).await
     }
 
     /// Calls as Operations makes them, from now on.
@@ -93,6 +81,26 @@ impl Rig {
             async move { Ok::<_, Failure>(advertisers::call(&client, &known, number).await?) }
         }))
     }
+}
+
+/// Calls Billing by its name, as the cluster's name server knows it.
+fn caller(cluster: &Cluster) -> Result<BillingClient> {
+    let target = format!(
+        "dns://{}/billing.cleave.svc.cluster.local.:{}",
+        cluster.names.address, cluster.spec.port
+    );
+    let mesh = Mesh::builder(cleave_contracts::POLICIES)
+        .caller("operations")
+        .peer("billing", &target)
+        .build()?;
+    Ok(BillingClient::new(mesh.to("billing")?))
+}
+
+async fn migrate(cluster: &Cluster, folder: &TempDir, database: &str) -> Result<(bool, String)> {
+    let log = folder.path().join("job.log");
+    let mut job = kubelet::spawn(&cluster.spec.job, database, &log)?;
+    let ended = job.wait().await?;
+    Ok((ended.success(), std::fs::read_to_string(&log)?))
 }
 
 /// The service's own probing, by default of this period and this timeout, is divided as the kubelet's is; the timeout
