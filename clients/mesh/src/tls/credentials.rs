@@ -4,12 +4,16 @@ use super::files::{Contents, TlsError, TlsFiles};
 use super::identity::TrustDomain;
 use super::snapshot::Snapshot;
 use arc_swap::ArcSwap;
-use metrics::{counter, gauge};
+use metrics::{Counter, counter, gauge};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// What a reading of files that have changed comes to.
+const RELOADED: &str = "ok";
+const REFUSED: &str = "error";
 
 /// Credentials that follow their files. Clones are the same object.
 #[derive(Clone)]
@@ -93,6 +97,10 @@ impl Credentials {
     /// Reads the files again every `period`, for ever.
     pub async fn follow(self, period: Duration) {
         let mut problem = None;
+        for outcome in [RELOADED, REFUSED] {
+            // There from the beginning: what appears with its first event shows no rise.
+            reloads(outcome).increment(0);
+        }
         loop {
             tokio::time::sleep(period).await;
             let credentials = self.clone();
@@ -108,13 +116,13 @@ impl Credentials {
         match outcome {
             Ok(false) => None,
             Ok(true) => {
-                counter!("cleave.tls.reloads", "outcome" => "ok").increment(1);
+                reloads(RELOADED).increment(1);
                 let generation = self.current().generation();
                 tracing::info!(tls.generation = generation, "new credentials are in force");
                 None
             }
             Err(error) => {
-                counter!("cleave.tls.reloads", "outcome" => "error").increment(1);
+                reloads(REFUSED).increment(1);
                 let problem = error.to_string();
                 if before.as_ref() != Some(&problem) {
                     tracing::warn!(problem, "new credentials cannot be used; the old ones stay");
@@ -123,6 +131,10 @@ impl Credentials {
             }
         }
     }
+}
+
+fn reloads(outcome: &'static str) -> Counter {
+    counter!("cleave.tls.reloads", "outcome" => outcome)
 }
 
 /// The second at which the certificate expires, for alerts.
