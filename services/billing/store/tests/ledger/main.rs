@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 mod bank;
+mod figures;
 mod lock_order;
 mod moment;
 mod platform;
