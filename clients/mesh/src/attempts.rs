@@ -4,16 +4,12 @@ use crate::attempt::Attempt;
 use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
-use crate::deadline::Deadline;
 use crate::exchange::Tried;
 use crate::metrics::{code_name, method_name};
-use crate::names::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::peer::{Mark, Wish};
 use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
-use crate::timeout;
 use crate::verdict::Failure;
-use http::{HeaderMap, HeaderValue};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tonic::body::Body;
@@ -50,7 +46,6 @@ impl Call {
         let mut avoid: Option<Mark> = None;
         let mut unseen = 0;
         loop {
-            self.stamp_attempt(replay.headers_mut(), self.retries.made());
             let wish = Wish {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
                 patient: self.is_patient(),
@@ -106,18 +101,6 @@ impl Call {
     /// Whether nothing can stand in for the answer.
     pub(crate) fn is_patient(&self) -> bool {
         !self.slot.as_ref().is_some_and(Slot::is_filled)
-    }
-
-    /// Adds what differs from attempt to attempt.
-    pub(crate) fn stamp_attempt(&self, headers: &mut HeaderMap, made: u32) {
-        let left = self.deadline.map(Deadline::remaining);
-        match left.and_then(timeout::header) {
-            Some(value) => headers.insert(GRPC_TIMEOUT, value),
-            None => headers.remove(GRPC_TIMEOUT),
-        };
-        if made > 0 {
-            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(made));
-        }
     }
 
     /// The policy by which copies of a slow call are sent.

@@ -77,7 +77,6 @@ impl Call {
                         next = None;
                         continue;
                     }
-                    self.stamp_attempt(replay.headers_mut(), made);
                     let wish = Wish {
                         repeatable: true,
                         patient: out.is_empty() && self.is_patient(),
@@ -95,8 +94,7 @@ impl Call {
                     };
                     avoid = Some(ticket.mark());
                     sent.store(true, Ordering::Relaxed);
-                    let bytes = replay.message_bytes();
-                    out.push(self.at(ticket, replay.request(), bytes, true));
+                    out.push(self.at(ticket, replay, made, true));
                     if made > 0 {
                         self.meter.hedge();
                     }
