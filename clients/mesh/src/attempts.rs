@@ -9,10 +9,9 @@ use crate::metrics::{code_name, method_name};
 use crate::peer::{Mark, Wish};
 use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
-use crate::verdict::Failure;
+use crate::verdict::{Failure, Held};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tonic::body::Body;
 use tonic::{Code, Status};
 
 /// However often the peer goes away before it sees a request, it is not sent more often than this.
@@ -32,7 +31,7 @@ impl Call {
         &mut self,
         replay: &mut Replay,
         sent: &AtomicBool,
-    ) -> Result<(http::Response<Body>, Attempt), Status> {
+    ) -> Result<(http::Response<Held>, Attempt), Status> {
         if self.method.is_some_and(|method| !method.client_streaming) {
             replay.keep().await?;
         }
@@ -163,7 +162,7 @@ pub(crate) fn give_up(
     failure: Failure,
     attempt: Option<Attempt>,
     cause: Option<Cause>,
-) -> Result<(http::Response<Body>, Attempt), Status> {
+) -> Result<(http::Response<Held>, Attempt), Status> {
     let Some(mut attempt) = attempt else {
         return Err(match failure.answer {
             Err(status) => status,

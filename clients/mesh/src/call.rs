@@ -16,12 +16,14 @@ use crate::replay::Replay;
 use crate::retry::{Retries, Throttle};
 use crate::stamp::Stamp;
 use crate::timeout;
+use crate::verdict::Held;
 use futures::future::BoxFuture;
 use http::HeaderMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -46,7 +48,7 @@ impl Route {
     pub(crate) fn may_repeat(&self) -> bool {
         let denial = if !self.throttle.allows() {
             Denial::Throttle
-        } else if self.budget.take(tokio::time::Instant::now()) {
+        } else if self.budget.take(Instant::now()) {
             return true;
         } else {
             Denial::Budget
@@ -76,6 +78,7 @@ pub(crate) fn run(
     route: Arc<Route>,
     request: http::Request<Body>,
 ) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
+    let now = Instant::now();
     let index = route.policies.position(request.uri().path());
     let method = index.and_then(|index| route.policies.at(index));
     let inbound = context::current();
@@ -93,10 +96,10 @@ pub(crate) fn run(
         headers,
     );
     let mut call = Call {
-        deadline: deadline(inherited, method, headers),
+        deadline: deadline(now, inherited, method, headers),
         retries,
         stamp,
-        meter: route.metrics.call(index),
+        meter: route.metrics.call(index, now),
         method,
         index,
         route,
@@ -108,12 +111,13 @@ pub(crate) fn run(
     if !chain.may_reach(call.route.peer.name()) {
         return Box::pin(std::future::ready(Err(call.looped(&chain))));
     }
-    call.route.budget.call(tokio::time::Instant::now());
+    call.route.budget.call(now);
     call.within_deadline(Replay::once(request))
 }
 
 /// The earliest of what the inbound call leaves, the caller asks for, and the method allows.
 fn deadline(
+    now: Instant,
     inherited: Option<Deadline>,
     method: Option<&'static MethodPolicy>,
     headers: &HeaderMap,
@@ -127,7 +131,7 @@ fn deadline(
     });
     let own = [asked, allowed].into_iter().flatten().min();
     let inherited = inherited.map(Deadline::for_peers);
-    earliest([inherited, own.map(Deadline::after)])
+    earliest([inherited, own.map(|own| Deadline::from(now, own))])
 }
 
 impl Call {
@@ -150,7 +154,9 @@ impl Call {
             let sent = AtomicBool::new(false);
             let outcome = match self.deadline {
                 None => self.attempts(&mut replay, &sent).await,
-                Some(deadline) if deadline.has_passed() => Err(self.route.peer.expired(false)),
+                Some(deadline) if deadline.at() <= self.meter.start() => {
+                    Err(self.route.peer.expired(false))
+                }
                 Some(deadline) => {
                     // Pinned here, so that it is not moved into the timeout.
                     let outcome = {
@@ -169,7 +175,7 @@ impl Call {
     /// Hands the answer on, or fails unless an earlier answer can stand in for it.
     fn conclude(
         mut self,
-        outcome: Result<(http::Response<Body>, Attempt), Status>,
+        outcome: Result<(http::Response<Held>, Attempt), Status>,
     ) -> Result<http::Response<Body>, Status> {
         match outcome {
             Ok((response, attempt)) => {

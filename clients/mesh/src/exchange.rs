@@ -5,7 +5,7 @@ use crate::call::Call;
 use crate::deadline::Deadline;
 use crate::peer::{Mark, Sent, Ticket, Wish};
 use crate::replay::Replay;
-use crate::verdict::{Failure, Verdict, by_body, by_headers};
+use crate::verdict::{Failure, Held, Verdict, by_body, by_headers};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,7 +21,7 @@ const SHARE: u32 = 2;
 /// What became of one attempt.
 pub(crate) enum Tried {
     /// The caller gets the answer.
-    Answered(http::Response<Body>, Attempt),
+    Answered(http::Response<Held>, Attempt),
     /// The request never left.
     Returned(http::Request<Body>),
     /// It failed, before or after it was sent to a replica.
@@ -124,10 +124,11 @@ impl Call {
         repeatable: bool,
     ) -> impl Future<Output = Tried> + use<'a> {
         let streaming = self.method.is_none_or(|method| method.server_streaming);
-        let mut meter = self.meter.attempt(self.deadline);
+        let mut meter = self.meter.attempt(ticket.start(), self.deadline);
         meter.sent(replay.message_bytes());
         let mut request = replay.request();
-        let left = self.deadline.map(Deadline::remaining);
+        let until = |deadline: Deadline| deadline.at().saturating_duration_since(ticket.start());
+        let left = self.deadline.map(until);
         let headers = request.headers_mut();
         self.stamp.write(headers, meter.trace(), left, made);
         let mut attempt = Attempt::new(meter, ticket, streaming);
@@ -143,9 +144,8 @@ impl Call {
                     attempt.unseen();
                     Tried::Returned(request)
                 }
-                Ok(Verdict::Answered(response) | Verdict::Open(response)) => {
-                    Tried::Answered(response, attempt)
-                }
+                Ok(Verdict::Answered(response)) => Tried::Answered(response, attempt),
+                Ok(Verdict::Open(response)) => Tried::Answered(response.map(Held::from), attempt),
                 Ok(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
             }
         }
