@@ -58,12 +58,12 @@ impl Call {
                     return Ok((response, attempt));
                 }
                 Tried::Returned(request) if unseen < MAX_UNSEEN => {
-                    replay.give_back(request);
+                    replay.give_back(*request);
                     unseen += 1;
                     self.meter.transparent_retry();
                     continue;
                 }
-                Tried::Returned(_) => (self.never_sent(), None),
+                Tried::Returned(_) => (Box::new(self.never_sent()), None),
                 Tried::Failed(failure, attempt) => (failure, attempt),
             };
             if failure.unseen && replay.is_repeatable() && unseen < MAX_UNSEEN {
@@ -159,7 +159,7 @@ impl Call {
 
 /// The failure is final.
 pub(crate) fn give_up(
-    failure: Failure,
+    failure: Box<Failure>,
     attempt: Option<Attempt>,
     cause: Option<Cause>,
 ) -> Result<(http::Response<Held>, Attempt), Status> {
@@ -174,7 +174,7 @@ pub(crate) fn give_up(
     let status = match (cause.or(resort), failure.answer) {
         (None, Ok(response)) => return Ok((response, attempt)),
         (None, Err(status)) => status,
-        (Some(cause), answer) => Failure { answer, ..failure }.into_status(cause),
+        (Some(cause), answer) => Failure { answer, ..*failure }.into_status(cause),
     };
     attempt.finish(code, pushback);
     Err(status)

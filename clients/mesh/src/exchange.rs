@@ -23,9 +23,9 @@ pub(crate) enum Tried {
     /// The caller gets the answer.
     Answered(http::Response<Held>, Attempt),
     /// The request never left.
-    Returned(http::Request<Body>),
+    Returned(Box<http::Request<Body>>),
     /// It failed, before or after it was sent to a replica.
-    Failed(Failure, Option<Attempt>),
+    Failed(Box<Failure>, Option<Attempt>),
 }
 
 impl Call {
@@ -40,16 +40,16 @@ impl Call {
     ) -> Tried {
         let ticket = match self.route.peer.take(wish, self.deadline).await {
             Ok(ticket) => ticket,
-            Err(status) => return Tried::Failed(status.into(), None),
+            Err(status) => return Tried::Failed(Box::new(status.into()), None),
         };
         sent.store(true, Ordering::Relaxed);
         let made = self.retries.made();
-        let Some(share) = self.share(wish) else {
-            let judge = wish.repeatable;
-            return self.at(ticket, replay, made, judge).await;
+        let share = self.share(wish);
+        let late = share.map(|share| (share, ticket.mark(), ticket.is_probe()));
+        let mut first = pin!(self.at(ticket, replay, made, wish.repeatable));
+        let Some((share, mark, probe)) = late else {
+            return first.await;
         };
-        let (mark, probe) = (ticket.mark(), ticket.is_probe());
-        let mut first = pin!(self.at(ticket, replay, made, true));
         if let Ok(tried) = tokio::time::timeout(share, first.as_mut()).await {
             return tried;
         }
@@ -63,34 +63,33 @@ impl Call {
         let mut second = Box::pin(self.at(ticket, replay, made, true));
         tokio::select! {
             biased;
-            tried = first.as_mut() => self.or_else(tried, second).await,
-            tried = second.as_mut() => {
-                if self.is_final(&tried) {
+            tried = first.as_mut() => match self.settle(tried) {
+                Some(tried) => tried,
+                None => second.await,
+            },
+            tried = second.as_mut() => match self.settle(tried) {
+                Some(tried) => {
                     mark.stalled(probe);
+                    tried
                 }
-                self.or_else(tried, first).await
-            }
+                None => first.await,
+            },
         }
     }
 
-    /// Whether no other replica could do better.
-    fn is_final(&self, tried: &Tried) -> bool {
+    /// What was tried, when no other replica could do better; else that much of it is over.
+    fn settle(&self, tried: Tried) -> Option<Tried> {
         match tried {
-            Tried::Answered(..) => true,
-            Tried::Returned(_) => false,
-            Tried::Failed(failure, _) => !self.retries.cover(failure.code),
+            Tried::Answered(..) => Some(tried),
+            Tried::Returned(_) => None,
+            Tried::Failed(failure, mut attempt) if self.retries.cover(failure.code) => {
+                if let Some(attempt) = &mut attempt {
+                    attempt.finish(failure.code, failure.pushback);
+                }
+                None
+            }
+            Tried::Failed(..) => Some(tried),
         }
-    }
-
-    /// What was tried first, or when that failed in a way that may be repeated, what is still out.
-    async fn or_else(&self, tried: Tried, other: impl Future<Output = Tried>) -> Tried {
-        if self.is_final(&tried) {
-            return tried;
-        }
-        if let Tried::Failed(failure, Some(mut attempt)) = tried {
-            attempt.finish(failure.code, failure.pushback);
-        }
-        other.await
     }
 
     /// How long one replica may take while others could answer.
@@ -135,45 +134,31 @@ impl Call {
         let judge = repeatable || self.slot.is_some();
         let sending = attempt.ticket().send(request);
         async move {
+            let peer = self.route.peer.name();
             let sent = match sending {
-                Ok(sending) => attempt.ticket().sent(sending.await, self.route.peer.name()),
+                Ok(sending) => attempt.ticket().sent(sending.await, peer),
                 Err(unsent) => *unsent,
             };
-            match self.verdict(sent, judge, &mut attempt).await {
-                Err(request) => {
+            let response = match sent {
+                Sent::Answered(response) => response,
+                Sent::Returned(request) => {
                     attempt.unseen();
-                    Tried::Returned(request)
+                    return Tried::Returned(request);
                 }
-                Ok(Verdict::Answered(response)) => Tried::Answered(response, attempt),
-                Ok(Verdict::Open(response)) => Tried::Answered(response.map(Held::from), attempt),
-                Ok(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
+                Sent::Lost(lost) => {
+                    return Tried::Failed(Box::new(lost.into()), Some(attempt));
+                }
+            };
+            let verdict = by_headers(response, &mut attempt);
+            let (mut response, open) = match verdict {
+                Verdict::Answered(response) => (response, false),
+                Verdict::Open(response) => (response, judge),
+                Verdict::Failed(failure) => return Tried::Failed(failure, Some(attempt)),
+            };
+            if open && let Err(bad) = by_body(&mut response, streaming, peer, &mut attempt).await {
+                return Tried::Failed(bad.of(response), Some(attempt));
             }
+            Tried::Answered(response, attempt)
         }
-    }
-
-    /// Judges what came of a request, as far as a repetition could depend on it; the request itself when it never
-    /// left.
-    async fn verdict(
-        &self,
-        sent: Sent,
-        judge: bool,
-        attempt: &mut Attempt,
-    ) -> Result<Verdict, http::Request<Body>> {
-        let response = match sent {
-            Sent::Answered(response) => response,
-            Sent::Returned(request) => return Err(request),
-            Sent::Lost(lost) => {
-                let mut failure = Failure::from(lost.status);
-                failure.unseen = lost.unseen;
-                return Ok(Verdict::Failed(failure));
-            }
-        };
-        Ok(match by_headers(response, attempt) {
-            Verdict::Open(response) if judge => {
-                let streaming = self.method.is_none_or(|method| method.server_streaming);
-                by_body(response, streaming, self.route.peer.name(), attempt).await
-            }
-            verdict => verdict,
-        })
     }
 }

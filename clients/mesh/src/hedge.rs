@@ -38,13 +38,14 @@ impl Call {
     ) -> Result<(http::Response<Held>, Attempt), Status> {
         let copies = policy.max_attempts.clamp(1, MAX_COPIES);
         let mut out = FuturesUnordered::new();
-        let mut last: Option<(Failure, Option<Attempt>)> = None;
+        let mut last: Option<(Box<Failure>, Option<Attempt>)> = None;
         let mut made = 0;
         let mut next = Some(Instant::now());
         let mut avoid = None;
         loop {
             if out.is_empty() && next.is_none() {
-                let (failure, attempt) = last.unwrap_or_else(|| (self.never_sent(), None));
+                let (failure, attempt) =
+                    last.unwrap_or_else(|| (Box::new(self.never_sent()), None));
                 return give_up(failure, attempt, None);
             }
             let due = async move {

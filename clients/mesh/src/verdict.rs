@@ -6,6 +6,7 @@
 use crate::attempt::Attempt;
 use crate::cause::Cause;
 use crate::failure;
+use crate::peer::Lost;
 use crate::retry::Pushback;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -20,14 +21,14 @@ use tonic::{Code, Status};
 /// A unary answer is held back until its trailers while it is no larger than this.
 const MAX_HELD_BYTES: usize = 1024 * 1024;
 
-/// What an answer turned out to be.
+/// What the headers say of an answer.
 pub(crate) enum Verdict {
     /// The caller gets it.
     Answered(http::Response<Held>),
     /// The headers do not tell.
-    Open(http::Response<Body>),
+    Open(http::Response<Held>),
     /// It is a failure; the caller gets it unless another attempt is made.
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// A failed attempt.
@@ -39,6 +40,15 @@ pub(crate) struct Failure {
     pub(crate) trailers: Option<HeaderMap>,
     /// The peer certainly did nothing about the request.
     pub(crate) unseen: bool,
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        Self {
+            unseen: lost.unseen,
+            ..lost.status.into()
+        }
+    }
 }
 
 impl From<Status> for Failure {
@@ -74,57 +84,60 @@ pub(crate) fn by_headers(mut response: http::Response<Body>, attempt: &mut Attem
     attempt.headers(response.headers());
     match told.or_else(|| failure::code_of_http(response.status())) {
         Some(Code::Ok) => Verdict::Answered(response.map(Held::from)),
-        Some(code) => Verdict::Failed(failed(code, None, response.map(Held::from))),
-        None => Verdict::Open(response),
+        Some(code) => Verdict::Failed(Box::new(failed(code, None, response.map(Held::from)))),
+        None => Verdict::Open(response.map(Held::from)),
+    }
+}
+
+/// What is bad about an answer's body.
+pub(crate) enum Bad {
+    /// The trailers tell of a failure.
+    Told(Code, HeaderMap),
+    /// There is no more of it.
+    Broken(Status),
+}
+
+impl Bad {
+    /// The failure, with the answer that the caller gets unless another attempt is made.
+    pub(crate) fn of(self, response: http::Response<Held>) -> Box<Failure> {
+        Box::new(match self {
+            Self::Told(code, trailers) => failed(code, Some(trailers), response),
+            Self::Broken(status) => status.into(),
+        })
     }
 }
 
 /// Judges by what follows the headers: up to the first message of a stream, up to the trailers of a
 /// single answer.
 pub(crate) async fn by_body(
-    response: http::Response<Body>,
+    response: &mut http::Response<Held>,
     server_streaming: bool,
     peer: &str,
     attempt: &mut Attempt,
-) -> Verdict {
-    let (parts, mut rest) = response.into_parts();
-    let mut front: Box<Front> = Box::default();
+) -> Result<(), Bad> {
+    let body = response.body_mut();
     let mut held = 0;
-    loop {
-        let frame = match rest.frame().await {
-            Some(Ok(frame)) => frame,
-            Some(Err(status)) => return Failure::from(failure::classify_body(status, peer)).into(),
-            None => break,
-        };
+    while let Some(frame) = body.read().await {
+        let frame = frame.map_err(|status| Bad::Broken(failure::classify_body(status, peer)))?;
         match frame.into_trailers() {
             Ok(mut trailers) => {
                 let code = attempt.trailers(&mut trailers);
-                let told = (code != Code::Ok).then(|| trailers.clone());
-                front.push(Frame::trailers(trailers));
-                let response = http::Response::from_parts(parts, Held { front, rest: None });
-                return match told {
-                    None => Verdict::Answered(response),
-                    Some(told) => Verdict::Failed(failed(code, Some(told), response)),
-                };
+                let told = (code != Code::Ok).then(|| Bad::Told(code, trailers.clone()));
+                body.front.push(Frame::trailers(trailers));
+                body.rest = None;
+                return told.map_or(Ok(()), Err);
             }
             Err(data) => {
                 attempt.data();
                 held += data.data_ref().map_or(0, Bytes::len);
-                front.push(data);
+                body.front.push(data);
                 if held > 0 && (server_streaming || held > MAX_HELD_BYTES) {
                     break;
                 }
             }
         }
     }
-    let rest = Some(rest);
-    Verdict::Answered(http::Response::from_parts(parts, Held { front, rest }))
-}
-
-impl From<Failure> for Verdict {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
+    Ok(())
 }
 
 fn failed(code: Code, trailers: Option<HeaderMap>, response: http::Response<Held>) -> Failure {
@@ -179,6 +192,11 @@ impl From<Body> for Held {
 }
 
 impl Held {
+    /// More of what was not read yet.
+    async fn read(&mut self) -> Option<Result<Frame<Bytes>, Status>> {
+        self.rest.as_mut()?.frame().await
+    }
+
     /// What was read already, piece by piece.
     pub(crate) fn pop(&mut self) -> Option<Frame<Bytes>> {
         self.front.pop()

@@ -38,7 +38,7 @@ pub(crate) use frames::{FrameSpy, Word};
 #[cfg(test)]
 pub(crate) use health::next as next_health;
 pub(crate) use pick::Wish;
-pub(crate) use send::Sent;
+pub(crate) use send::{Lost, Sent};
 pub(crate) use target::Target;
 pub(crate) use ticket::{Mark, Ticket};
 pub(crate) use way::{Way, Ways};

@@ -33,7 +33,7 @@ pub(crate) enum Sent {
     /// It was answered.
     Answered(http::Response<Body>),
     /// It never left: here it is again.
-    Returned(http::Request<Body>),
+    Returned(Box<http::Request<Body>>),
     /// It failed.
     Lost(Lost),
 }
@@ -52,7 +52,7 @@ impl Ticket {
         mut request: http::Request<Body>,
     ) -> Result<impl Future<Output = Outcome> + use<>, Box<Sent>> {
         let Some(stream) = self.stream() else {
-            return Err(Box::new(Sent::Returned(request)));
+            return Err(Box::new(Sent::Returned(Box::new(request))));
         };
         match self.address_to(&mut request) {
             Ok(()) => Ok(stream.sender().try_send_request(request)),
@@ -72,7 +72,7 @@ impl Ticket {
                     if let Some(stream) = self.stream() {
                         stream.connection_is_closing();
                     }
-                    return Sent::Returned(request);
+                    return Sent::Returned(Box::new(request));
                 }
                 let error = error.into_error();
                 Sent::Lost(Lost {
