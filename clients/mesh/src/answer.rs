@@ -8,6 +8,7 @@ use crate::failure;
 use crate::framing::{FrameMeter, MAX_MESSAGE_BYTES};
 use crate::metrics::CallMeter;
 use crate::peer::Peer;
+use crate::verdict::Held;
 use bytes::Bytes;
 use http_body::Frame;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use tonic::{Code, Status};
 
 /// An answer's body and what must be known when it ends.
 pub(crate) struct AnswerBody {
-    inner: Option<Body>,
+    inner: Option<Held>,
     deadline: Option<Deadline>,
     /// Set once there is something to wait for.
     expiry: Option<Pin<Box<Sleep>>>,
@@ -34,7 +35,7 @@ pub(crate) struct AnswerBody {
 impl AnswerBody {
     /// Wraps the body of `response`, which answers the call for good.
     pub(crate) fn wrap(
-        response: http::Response<Body>,
+        response: http::Response<Held>,
         deadline: Option<Deadline>,
         peer: Arc<Peer>,
         mut call: CallMeter,
@@ -44,7 +45,7 @@ impl AnswerBody {
         if let Some(code) = failure::code_in(response.headers()) {
             attempt.ended(code, response.headers());
             conclude(&mut call, code, Cause::Refused);
-            return response;
+            return response.map(Body::new);
         }
         response.map(|body| {
             Body::new(Self {
@@ -130,6 +131,9 @@ impl http_body::Body for AnswerBody {
         let Some(inner) = &mut self.inner else {
             return Poll::Ready(None);
         };
+        if let Some(frame) = inner.pop() {
+            return self.pass(frame);
+        }
         let polled = Pin::new(inner).poll_frame(cx);
         // Asked after the peer, so that an answer that is there is not thrown away; and in any case, so
         // that a peer that never stops sending does not outrun its deadline.

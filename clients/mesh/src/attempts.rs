@@ -4,19 +4,14 @@ use crate::attempt::Attempt;
 use crate::cache::Slot;
 use crate::call::Call;
 use crate::cause::Cause;
-use crate::deadline::Deadline;
 use crate::exchange::Tried;
 use crate::metrics::{code_name, method_name};
-use crate::names::{GRPC_TIMEOUT, PREVIOUS_ATTEMPTS};
 use crate::peer::{Mark, Wish};
 use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
-use crate::timeout;
-use crate::verdict::Failure;
-use http::{HeaderMap, HeaderValue};
+use crate::verdict::{Failure, Held};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tonic::body::Body;
 use tonic::{Code, Status};
 
 /// However often the peer goes away before it sees a request, it is not sent more often than this.
@@ -36,7 +31,7 @@ impl Call {
         &mut self,
         replay: &mut Replay,
         sent: &AtomicBool,
-    ) -> Result<(http::Response<Body>, Attempt), Status> {
+    ) -> Result<(http::Response<Held>, Attempt), Status> {
         if self.method.is_some_and(|method| !method.client_streaming) {
             replay.keep().await?;
         }
@@ -50,7 +45,6 @@ impl Call {
         let mut avoid: Option<Mark> = None;
         let mut unseen = 0;
         loop {
-            self.stamp_attempt(replay.headers_mut(), self.retries.made());
             let wish = Wish {
                 repeatable: self.retries.remain() && replay.is_repeatable(),
                 patient: self.is_patient(),
@@ -106,18 +100,6 @@ impl Call {
     /// Whether nothing can stand in for the answer.
     pub(crate) fn is_patient(&self) -> bool {
         !self.slot.as_ref().is_some_and(Slot::is_filled)
-    }
-
-    /// Adds what differs from attempt to attempt.
-    pub(crate) fn stamp_attempt(&self, headers: &mut HeaderMap, made: u32) {
-        let left = self.deadline.map(Deadline::remaining);
-        match left.and_then(timeout::header) {
-            Some(value) => headers.insert(GRPC_TIMEOUT, value),
-            None => headers.remove(GRPC_TIMEOUT),
-        };
-        if made > 0 {
-            headers.insert(PREVIOUS_ATTEMPTS, HeaderValue::from(made));
-        }
     }
 
     /// The policy by which copies of a slow call are sent.
@@ -180,7 +162,7 @@ pub(crate) fn give_up(
     failure: Failure,
     attempt: Option<Attempt>,
     cause: Option<Cause>,
-) -> Result<(http::Response<Body>, Attempt), Status> {
+) -> Result<(http::Response<Held>, Attempt), Status> {
     let Some(mut attempt) = attempt else {
         return Err(match failure.answer {
             Err(status) => status,

@@ -5,31 +5,30 @@ use crate::attempt::Attempt;
 use crate::budget::Budget;
 use crate::cache::{Cache, Slot};
 use crate::cause::Cause;
-use crate::chain::Chain;
+use crate::chain::{Chain, Hop};
 use crate::context;
 use crate::deadline::{Deadline, earliest};
 use crate::metrics::{CallMeter, Denial, PeerMetrics};
-use crate::names::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
+use crate::names::GRPC_TIMEOUT;
 use crate::peer::Peer;
 use crate::policy::{MethodPolicy, PolicyTable};
 use crate::replay::Replay;
 use crate::retry::{Retries, Throttle};
+use crate::stamp::Stamp;
 use crate::timeout;
-use crate::trace::TraceContext;
+use crate::verdict::Held;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 /// The longest a unary call may take when neither its policy nor its caller says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// About so many headers are added to a request: room for all of them is made at once.
-const ADDED_HEADERS: usize = 8;
 
 /// What all calls to one peer share.
 #[derive(Debug)]
@@ -37,7 +36,8 @@ pub(crate) struct Route {
     pub(crate) peer: Arc<Peer>,
     pub(crate) metrics: PeerMetrics,
     pub(crate) policies: PolicyTable,
-    pub(crate) caller: Option<HeaderValue>,
+    /// What the peer is told of who calls.
+    pub(crate) hop: Hop,
     pub(crate) throttle: Throttle,
     pub(crate) budget: Budget,
     pub(crate) cache: Cache,
@@ -48,7 +48,7 @@ impl Route {
     pub(crate) fn may_repeat(&self) -> bool {
         let denial = if !self.throttle.allows() {
             Denial::Throttle
-        } else if self.budget.take(tokio::time::Instant::now()) {
+        } else if self.budget.take(Instant::now()) {
             return true;
         } else {
             Denial::Budget
@@ -66,6 +66,7 @@ pub(crate) struct Call {
     pub(crate) index: Option<usize>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) retries: Retries,
+    pub(crate) stamp: Stamp,
     pub(crate) meter: CallMeter,
     /// Where the answer is kept, when the method's policy says so.
     pub(crate) slot: Option<Slot>,
@@ -75,8 +76,9 @@ pub(crate) struct Call {
 /// heap, and the request not from one layer's future into the next one's.
 pub(crate) fn run(
     route: Arc<Route>,
-    mut request: http::Request<Body>,
+    request: http::Request<Body>,
 ) -> BoxFuture<'static, Result<http::Response<Body>, Status>> {
+    let now = Instant::now();
     let index = route.policies.position(request.uri().path());
     let method = index.and_then(|index| route.policies.at(index));
     let inbound = context::current();
@@ -84,28 +86,38 @@ pub(crate) fn run(
         Some(call) => (call.deadline, Some(call.trace), call.chain),
         None => (None, None, Chain::default()),
     };
+    let retries = Retries::of(method, chain.is_repeated_above());
+    let headers = request.headers();
+    let stamp = Stamp::new(
+        &chain,
+        &route.hop,
+        retries.remain(),
+        trace.as_ref(),
+        headers,
+    );
     let mut call = Call {
-        deadline: deadline(inherited, method, request.headers()),
-        retries: Retries::of(method, chain.is_repeated_above()),
-        meter: route.metrics.call(index),
+        deadline: deadline(now, inherited, method, headers),
+        retries,
+        stamp,
+        meter: route.metrics.call(index, now),
         method,
         index,
         route,
         slot: None,
     };
-    let headers = request.headers_mut();
-    headers.reserve(ADDED_HEADERS);
-    call.stamp(trace.as_ref(), headers);
-    chain.stamp(call.route.caller.as_ref(), call.retries.remain(), headers);
+    if let Some(trace) = &call.stamp.trace {
+        call.meter.trace(trace);
+    }
     if !chain.may_reach(call.route.peer.name()) {
         return Box::pin(std::future::ready(Err(call.looped(&chain))));
     }
-    call.route.budget.call(tokio::time::Instant::now());
+    call.route.budget.call(now);
     call.within_deadline(Replay::once(request))
 }
 
 /// The earliest of what the inbound call leaves, the caller asks for, and the method allows.
 fn deadline(
+    now: Instant,
     inherited: Option<Deadline>,
     method: Option<&'static MethodPolicy>,
     headers: &HeaderMap,
@@ -119,29 +131,10 @@ fn deadline(
     });
     let own = [asked, allowed].into_iter().flatten().min();
     let inherited = inherited.map(Deadline::for_peers);
-    earliest([inherited, own.map(Deadline::after)])
+    earliest([inherited, own.map(|own| Deadline::from(now, own))])
 }
 
 impl Call {
-    /// Adds what every attempt carries: who calls, and where the call stands in its trace, which goes on from
-    /// `inbound`.
-    fn stamp(&mut self, inbound: Option<&TraceContext>, headers: &mut HeaderMap) {
-        if let Some(caller) = &self.route.caller {
-            headers.insert(CALLER, caller.clone());
-        }
-        if headers.contains_key(TRACEPARENT) {
-            return;
-        }
-        let trace = inbound.map_or_else(TraceContext::root, TraceContext::child);
-        self.meter.trace(&trace);
-        if let Some(value) = trace.header() {
-            headers.insert(TRACEPARENT, value);
-        }
-        if let Some(Ok(state)) = trace.state().map(HeaderValue::from_str) {
-            headers.insert(TRACESTATE, state);
-        }
-    }
-
     /// The call has come back too often.
     fn looped(mut self, chain: &Chain) -> Status {
         let hops: Vec<_> = chain.hops().collect();
@@ -161,7 +154,9 @@ impl Call {
             let sent = AtomicBool::new(false);
             let outcome = match self.deadline {
                 None => self.attempts(&mut replay, &sent).await,
-                Some(deadline) if deadline.has_passed() => Err(self.route.peer.expired(false)),
+                Some(deadline) if deadline.at() <= self.meter.start() => {
+                    Err(self.route.peer.expired(false))
+                }
                 Some(deadline) => {
                     // Pinned here, so that it is not moved into the timeout.
                     let outcome = {
@@ -180,7 +175,7 @@ impl Call {
     /// Hands the answer on, or fails unless an earlier answer can stand in for it.
     fn conclude(
         mut self,
-        outcome: Result<(http::Response<Body>, Attempt), Status>,
+        outcome: Result<(http::Response<Held>, Attempt), Status>,
     ) -> Result<http::Response<Body>, Status> {
         match outcome {
             Ok((response, attempt)) => {

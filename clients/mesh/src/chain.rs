@@ -5,7 +5,8 @@
 //! the last one. So a call that has come through a workload may come back to it only so often, and below a
 //! caller that repeats nobody else does.
 
-use crate::names::{HOPS, RETRIED_ABOVE};
+use crate::metadata::RETRIES;
+use crate::names::HOPS;
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
@@ -17,42 +18,70 @@ const MAX_HOPS: usize = 16;
 const MAX_PATH: usize = 1_024;
 /// Between two hops.
 const SEPARATOR: char = ',';
+/// Between a hop and what is said of it.
+const PARAMETER: char = ';';
 
 /// What a call brings from further up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chain {
-    /// The workloads it came through, the last one last.
-    hops: Option<Arc<str>>,
-    /// One of them repeats the call when it fails.
-    repeated: bool,
+    /// The workloads it came through, the last one last, as the header says it.
+    path: Option<Arc<str>>,
     /// The path is longer than any honest one.
     endless: bool,
+}
+
+/// How a workload adds itself to the chains that it sends on.
+#[derive(Debug)]
+pub(crate) struct Hop {
+    plain: HeaderValue,
+    repeating: HeaderValue,
+}
+
+impl Hop {
+    /// The hop of the workload of this name, which may be empty; `None` when no path can hold it.
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let reserved = |byte| !u8::is_ascii_graphic(&byte) || matches!(byte, b',' | b';');
+        if name.bytes().any(reserved) {
+            return None;
+        }
+        Some(Self {
+            plain: HeaderValue::from_str(name).ok()?,
+            repeating: HeaderValue::from_str(&format!("{name}{PARAMETER}{RETRIES}")).ok()?,
+        })
+    }
 }
 
 impl Chain {
     /// What the metadata of an inbound call says.
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Self {
-        let hops = headers.get(HOPS).map(HeaderValue::to_str);
+        let path = headers.get(HOPS).and_then(|path| path.to_str().ok());
+        let endless = path.is_some_and(|path| path.len() > MAX_PATH);
         Self {
-            endless: matches!(hops, Some(Ok(path)) if path.len() > MAX_PATH),
-            hops: match hops {
-                Some(Ok(path)) if !path.is_empty() && path.len() <= MAX_PATH => Some(path.into()),
-                _ => None,
-            },
-            repeated: headers.contains_key(RETRIED_ABOVE),
+            endless,
+            path: path
+                .filter(|path| !path.is_empty() && !endless)
+                .map(Arc::from),
         }
     }
 
     /// The workloads that the call came through, the last one last.
-    pub fn hops(&self) -> impl Iterator<Item = &str> {
-        self.hops.iter().flat_map(|path| path.split(SEPARATOR))
+    pub fn hops(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let hops = self.path.iter().flat_map(|path| path.split(SEPARATOR));
+        hops.map(|hop| hop.split_once(PARAMETER).map_or(hop, |(name, _)| name))
+    }
+
+    /// Who calls, by its own word.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.hops().next_back().filter(|name| !name.is_empty())
     }
 
     /// Whether a caller further up repeats the call when it fails.
     #[must_use]
-    pub const fn is_repeated_above(&self) -> bool {
-        self.repeated
+    pub fn is_repeated_above(&self) -> bool {
+        let mut hops = self.path.iter().flat_map(|path| path.split(SEPARATOR));
+        hops.any(|hop| hop.split(PARAMETER).skip(1).any(|said| said == RETRIES))
     }
 
     /// Whether the call may go on to `peer`.
@@ -61,31 +90,18 @@ impl Chain {
         !self.endless && returns <= MAX_RETURNS && self.hops().count() < MAX_HOPS
     }
 
-    /// Adds to an outbound call what the next hop must know.
-    pub(crate) fn stamp(
-        &self,
-        caller: Option<&HeaderValue>,
-        repeats: bool,
-        headers: &mut HeaderMap,
-    ) {
-        if repeats || self.repeated {
-            headers.insert(RETRIED_ABOVE, HeaderValue::from_static("1"));
-        }
-        let Some(caller) = caller else { return };
-        let path = match &self.hops {
+    /// What the next hop is told, after `own`, which repeats the call or not.
+    pub(crate) fn header(&self, own: &Hop, repeats: bool) -> Option<HeaderValue> {
+        let own = if repeats { &own.repeating } else { &own.plain };
+        let Some(path) = &self.path else {
             // The usual case costs nothing.
-            None => Ok(caller.clone()),
-            Some(hops) => {
-                let mut path = Vec::with_capacity(hops.len() + 1 + caller.len());
-                path.extend_from_slice(hops.as_bytes());
-                path.push(b',');
-                path.extend_from_slice(caller.as_bytes());
-                HeaderValue::from_bytes(&path)
-            }
+            return Some(own.clone());
         };
-        if let Ok(path) = path {
-            headers.insert(HOPS, path);
-        }
+        let mut whole = Vec::with_capacity(path.len() + 1 + own.len());
+        whole.extend_from_slice(path.as_bytes());
+        whole.push(b',');
+        whole.extend_from_slice(own.as_bytes());
+        HeaderValue::from_bytes(&whole).ok()
     }
 }
 
@@ -94,18 +110,23 @@ mod tests {
     use super::*;
 
     /// The headers of a call that was passed on by each of these.
-    fn through(hops: &[&'static str]) -> HeaderMap {
+    fn through(hops: &[&str]) -> HeaderMap {
         hops.iter().fold(HeaderMap::new(), |headers, hop| {
-            let mut next = HeaderMap::new();
-            Chain::read(&headers).stamp(Some(&HeaderValue::from_static(hop)), false, &mut next);
-            next
+            let hop = Hop::new(hop).expect("a name");
+            passed_on(&Chain::read(&headers), &hop, false)
         })
+    }
+
+    fn passed_on(chain: &Chain, hop: &Hop, repeats: bool) -> HeaderMap {
+        let path = chain.header(hop, repeats).expect("a path");
+        HeaderMap::from_iter([(HOPS, path)])
     }
 
     #[test]
     fn a_call_may_come_back_once() {
         let chain = Chain::read(&through(&["operations", "billing"]));
         assert_eq!(chain.hops().collect::<Vec<_>>(), ["operations", "billing"]);
+        assert_eq!(chain.caller(), Some("billing"));
         assert!(chain.may_reach("operations"));
 
         let chain = Chain::read(&through(&[
@@ -119,20 +140,29 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_a_path_cannot_hold_is_refused() {
+        for name in ["a,b", "a;retries", "a b", "ä", "a\n"] {
+            assert!(Hop::new(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_chain_has_an_end() {
         assert!(!Chain::read(&through(&["x"; MAX_HOPS])).may_reach("y"));
-        let mut headers = HeaderMap::new();
         let path = HeaderValue::from_str(&"x,".repeat(MAX_PATH)).expect("text");
-        headers.insert(HOPS, path);
+        let headers = HeaderMap::from_iter([(HOPS, path)]);
         assert!(!Chain::read(&headers).may_reach("y"));
     }
 
     #[test]
     fn who_repeats_is_told_all_the_way_down() {
-        let mut first = HeaderMap::new();
-        Chain::default().stamp(None, true, &mut first);
-        let mut second = HeaderMap::new();
-        Chain::read(&first).stamp(None, false, &mut second);
-        assert!(Chain::read(&second).is_repeated_above());
+        // The first has no name, and is heard all the same.
+        let first = passed_on(&Chain::default(), &Hop::new("").expect("no name"), true);
+        assert_eq!(Chain::read(&first).caller(), None);
+        let own = Hop::new("operations").expect("a name");
+        let second = Chain::read(&passed_on(&Chain::read(&first), &own, false));
+        assert!(second.is_repeated_above());
+        assert_eq!(second.caller(), Some("operations"));
+        assert!(!Chain::read(&through(&["retries"])).is_repeated_above());
     }
 }

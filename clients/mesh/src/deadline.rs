@@ -17,7 +17,11 @@ impl Deadline {
     /// `timeout` from now.
     #[must_use]
     pub fn after(timeout: Duration) -> Self {
-        let now = Instant::now();
+        Self::from(Instant::now(), timeout)
+    }
+
+    /// `timeout` from `now`.
+    pub(crate) fn from(now: Instant, timeout: Duration) -> Self {
         // A timeout beyond the clock's reach is as good as a year.
         let year = Duration::from_secs(365 * 24 * 3_600);
         Self(now.checked_add(timeout.min(year)).unwrap_or(now))

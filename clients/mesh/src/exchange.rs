@@ -2,11 +2,10 @@
 
 use crate::attempt::Attempt;
 use crate::call::Call;
-use crate::names::TRACEPARENT;
+use crate::deadline::Deadline;
 use crate::peer::{Mark, Sent, Ticket, Wish};
 use crate::replay::Replay;
-use crate::trace::TraceContext;
-use crate::verdict::{Failure, Verdict, by_body, by_headers};
+use crate::verdict::{Failure, Held, Verdict, by_body, by_headers};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,7 +21,7 @@ const SHARE: u32 = 2;
 /// What became of one attempt.
 pub(crate) enum Tried {
     /// The caller gets the answer.
-    Answered(http::Response<Body>, Attempt),
+    Answered(http::Response<Held>, Attempt),
     /// The request never left.
     Returned(http::Request<Body>),
     /// It failed, before or after it was sent to a replica.
@@ -44,13 +43,13 @@ impl Call {
             Err(status) => return Tried::Failed(status.into(), None),
         };
         sent.store(true, Ordering::Relaxed);
-        let bytes = replay.message_bytes();
+        let made = self.retries.made();
         let Some(share) = self.share(wish) else {
             let judge = wish.repeatable;
-            return self.at(ticket, replay.request(), bytes, judge).await;
+            return self.at(ticket, replay, made, judge).await;
         };
         let (mark, probe) = (ticket.mark(), ticket.is_probe());
-        let mut first = pin!(self.at(ticket, replay.request(), bytes, true));
+        let mut first = pin!(self.at(ticket, replay, made, true));
         if let Ok(tried) = tokio::time::timeout(share, first.as_mut()).await {
             return tried;
         }
@@ -59,9 +58,9 @@ impl Call {
         };
         self.meter.hedge();
         self.retries.copied();
-        self.stamp_attempt(replay.headers_mut(), self.retries.made());
+        let made = self.retries.made();
         // On the heap, because most calls never come so far and need no room for it.
-        let mut second = Box::pin(self.at(ticket, replay.request(), bytes, true));
+        let mut second = Box::pin(self.at(ticket, replay, made, true));
         tokio::select! {
             biased;
             tried = first.as_mut() => self.or_else(tried, second).await,
@@ -115,21 +114,23 @@ impl Call {
         (!ticket.is_at(mark) && self.route.may_repeat()).then_some(ticket)
     }
 
-    /// One attempt at this replica. The request is sent at once, so that the future does not hold it.
-    pub(crate) fn at(
-        &self,
+    /// One attempt at this replica, after so many others. The request is sent at once, so that the future does not
+    /// hold it.
+    pub(crate) fn at<'a>(
+        &'a self,
         ticket: Ticket,
-        mut request: http::Request<Body>,
-        bytes: u64,
+        replay: &mut Replay,
+        made: u32,
         repeatable: bool,
-    ) -> impl Future<Output = Tried> {
+    ) -> impl Future<Output = Tried> + use<'a> {
         let streaming = self.method.is_none_or(|method| method.server_streaming);
-        let mut meter = self.meter.attempt(self.deadline);
-        meter.sent(bytes);
-        // What the peer does for this attempt is caused by it, not by the call as a whole.
-        if let Some(trace) = meter.trace().and_then(TraceContext::header) {
-            request.headers_mut().insert(TRACEPARENT, trace);
-        }
+        let mut meter = self.meter.attempt(ticket.start(), self.deadline);
+        meter.sent(replay.message_bytes());
+        let mut request = replay.request();
+        let until = |deadline: Deadline| deadline.at().saturating_duration_since(ticket.start());
+        let left = self.deadline.map(until);
+        let headers = request.headers_mut();
+        self.stamp.write(headers, meter.trace(), left, made);
         let mut attempt = Attempt::new(meter, ticket, streaming);
         let judge = repeatable || self.slot.is_some();
         let sending = attempt.ticket().send(request);
@@ -143,9 +144,8 @@ impl Call {
                     attempt.unseen();
                     Tried::Returned(request)
                 }
-                Ok(Verdict::Answered(response) | Verdict::Open(response)) => {
-                    Tried::Answered(response, attempt)
-                }
+                Ok(Verdict::Answered(response)) => Tried::Answered(response, attempt),
+                Ok(Verdict::Open(response)) => Tried::Answered(response.map(Held::from), attempt),
                 Ok(Verdict::Failed(failure)) => Tried::Failed(failure, Some(attempt)),
             }
         }

@@ -8,13 +8,12 @@ use crate::peer::Wish;
 use crate::policy::HedgingPolicy;
 use crate::replay::Replay;
 use crate::retry::Pushback;
-use crate::verdict::Failure;
+use crate::verdict::{Failure, Held};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
-use tonic::body::Body;
 
 /// However a policy is written, no call is out more often at a time.
 const MAX_COPIES: u32 = 5;
@@ -36,7 +35,7 @@ impl Call {
         policy: &HedgingPolicy,
         replay: &mut Replay,
         sent: &AtomicBool,
-    ) -> Result<(http::Response<Body>, Attempt), Status> {
+    ) -> Result<(http::Response<Held>, Attempt), Status> {
         let copies = policy.max_attempts.clamp(1, MAX_COPIES);
         let mut out = FuturesUnordered::new();
         let mut last: Option<(Failure, Option<Attempt>)> = None;
@@ -77,7 +76,6 @@ impl Call {
                         next = None;
                         continue;
                     }
-                    self.stamp_attempt(replay.headers_mut(), made);
                     let wish = Wish {
                         repeatable: true,
                         patient: out.is_empty() && self.is_patient(),
@@ -95,8 +93,7 @@ impl Call {
                     };
                     avoid = Some(ticket.mark());
                     sent.store(true, Ordering::Relaxed);
-                    let bytes = replay.message_bytes();
-                    out.push(self.at(ticket, replay.request(), bytes, true));
+                    out.push(self.at(ticket, replay, made, true));
                     if made > 0 {
                         self.meter.hedge();
                     }

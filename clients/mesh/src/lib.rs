@@ -36,6 +36,7 @@ mod reading;
 mod replay;
 mod retry;
 pub mod span;
+mod stamp;
 pub mod timeout;
 pub mod tls;
 mod trace;

@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::cache::Cache;
 use crate::call::{Route, run};
+use crate::chain::Hop;
 use crate::metrics::{self, Books, PeerMetrics};
 use crate::peer::{Connect, MeshError, Peer, ReplicaState, Resolve, Target, Ways};
 use crate::policy::PolicyTable;
@@ -10,7 +11,6 @@ use crate::retry::Throttle;
 use crate::tls::Credentials;
 use crate::tuning::Tuning;
 use futures::future::BoxFuture;
-use http::HeaderValue;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -172,11 +172,9 @@ impl MeshBuilder {
     /// connections.
     ///
     /// # Errors
-    /// When an address cannot be used, or not with these credentials.
+    /// When an address cannot be used, or not with these credentials, or the caller's name is none.
     pub fn build(self) -> Result<Mesh, MeshError> {
-        let caller = self
-            .caller
-            .and_then(|name| HeaderValue::try_from(name).ok());
+        let caller = self.caller.as_deref().unwrap_or_default();
         let books = self.ways.books;
         let mut routes = BTreeMap::new();
         for (name, place) in self.peers {
@@ -191,7 +189,7 @@ impl MeshBuilder {
                 metrics: PeerMetrics::new(books, self.policies, &shared_name),
                 peer: Arc::new(peer),
                 policies: self.policies,
-                caller: caller.clone(),
+                hop: Hop::new(caller).ok_or_else(|| MeshError::BadCaller(caller.to_owned()))?,
                 throttle: Throttle::new(metrics::retry_tokens(books, &shared_name)),
                 budget: Budget::new(),
                 cache: Cache::new(),

@@ -16,13 +16,12 @@ pub const GRPC_STATUS_DETAILS: &str = "grpc-status-details-bin";
 pub const TRACEPARENT: &str = "traceparent";
 /// W3C trace state, passed on as it came.
 pub const TRACESTATE: &str = "tracestate";
-/// The workloads through which a call came, the last one last, separated by commas.
+/// The workloads through which a call came, separated by commas, the one that calls last: it is believed only until
+/// connections carry identities. Behind a name may stand `;` and [`RETRIES`].
 pub const HOPS: &str = "cleave-hops";
-/// With a request: a caller further up repeats this call when it fails, so nobody below should.
-pub const RETRIED_ABOVE: &str = "cleave-retried-above";
+/// Behind a hop's name: that workload repeats the call when it fails, so nobody below should.
+pub const RETRIES: &str = "retries";
 /// With an answer: how old it is, in milliseconds, when it came out of the caller's own cache.
 pub const CACHED_AGE_MS: &str = "cleave-cached-age-ms";
-/// The workload that calls. Believed only until connections carry identities.
-pub const CALLER: &str = "cleave-caller";
 /// In the trailers of a server that is about to end: turn to another replica now.
 pub const DRAINING: &str = "cleave-draining";

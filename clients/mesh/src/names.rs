@@ -3,7 +3,6 @@
 use crate::metadata;
 use http::HeaderName;
 
-pub(crate) const CALLER: HeaderName = HeaderName::from_static(metadata::CALLER);
 pub(crate) const DRAINING: HeaderName = HeaderName::from_static(metadata::DRAINING);
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static(metadata::GRPC_MESSAGE);
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static(metadata::GRPC_STATUS);
@@ -13,7 +12,6 @@ pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static(metadata::GR
 pub(crate) const HOPS: HeaderName = HeaderName::from_static(metadata::HOPS);
 pub(crate) const PREVIOUS_ATTEMPTS: HeaderName =
     HeaderName::from_static(metadata::PREVIOUS_ATTEMPTS);
-pub(crate) const RETRIED_ABOVE: HeaderName = HeaderName::from_static(metadata::RETRIED_ABOVE);
 pub(crate) const RETRY_PUSHBACK_MS: HeaderName =
     HeaderName::from_static(metadata::RETRY_PUSHBACK_MS);
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(metadata::TRACEPARENT);

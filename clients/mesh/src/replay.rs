@@ -2,6 +2,7 @@
 
 use crate::framing::FrameMeter;
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use std::pin::pin;
@@ -51,13 +52,10 @@ impl Replay {
     /// The request came back unsent.
     pub(crate) fn give_back(&mut self, request: http::Request<Body>) {
         if self.body.is_none() {
-            self.body = Some(Kept::Once(request.into_body()));
+            let (parts, body) = request.into_parts();
+            self.parts.headers = parts.headers;
+            self.body = Some(Kept::Once(body));
         }
-    }
-
-    /// The headers of the next attempt.
-    pub(crate) fn headers_mut(&mut self) -> &mut http::HeaderMap {
-        &mut self.parts.headers
     }
 
     /// All of the body, when it was kept.
@@ -83,20 +81,20 @@ impl Replay {
 
     /// The next attempt.
     pub(crate) fn request(&mut self) -> http::Request<Body> {
-        let body = match self.body.take() {
+        let (headers, body) = match self.body.take() {
             Some(Kept::Whole(bytes)) => {
                 self.body = Some(Kept::Whole(bytes.clone()));
-                Body::new(Full::new(bytes))
+                (self.parts.headers.clone(), Body::new(Full::new(bytes)))
             }
-            Some(Kept::Once(body)) => body,
-            None => Body::empty(),
+            Some(Kept::Once(body)) => (std::mem::take(&mut self.parts.headers), body),
+            None => (HeaderMap::new(), Body::empty()),
         };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
         *request.version_mut() = self.parts.version;
         // What layers above have put into the extensions is not for the wire.
-        *request.headers_mut() = self.parts.headers.clone();
+        *request.headers_mut() = headers;
         request
     }
 }

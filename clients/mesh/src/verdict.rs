@@ -23,7 +23,7 @@ const MAX_HELD_BYTES: usize = 1024 * 1024;
 /// What an answer turned out to be.
 pub(crate) enum Verdict {
     /// The caller gets it.
-    Answered(http::Response<Body>),
+    Answered(http::Response<Held>),
     /// The headers do not tell.
     Open(http::Response<Body>),
     /// It is a failure; the caller gets it unless another attempt is made.
@@ -34,7 +34,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) pushback: Option<Pushback>,
-    pub(crate) answer: Result<http::Response<Body>, Status>,
+    pub(crate) answer: Result<http::Response<Held>, Status>,
     /// The trailers, when it was they that told.
     pub(crate) trailers: Option<HeaderMap>,
     /// The peer certainly did nothing about the request.
@@ -73,8 +73,8 @@ pub(crate) fn by_headers(mut response: http::Response<Body>, attempt: &mut Attem
     let told = failure::mend(response.headers_mut());
     attempt.headers(response.headers());
     match told.or_else(|| failure::code_of_http(response.status())) {
-        Some(Code::Ok) => Verdict::Answered(response),
-        Some(code) => Verdict::Failed(failed(code, None, response)),
+        Some(Code::Ok) => Verdict::Answered(response.map(Held::from)),
+        Some(code) => Verdict::Failed(failed(code, None, response.map(Held::from))),
         None => Verdict::Open(response),
     }
 }
@@ -101,7 +101,7 @@ pub(crate) async fn by_body(
                 let code = attempt.trailers(&mut trailers);
                 let told = (code != Code::Ok).then(|| trailers.clone());
                 front.push(Frame::trailers(trailers));
-                let response = http::Response::from_parts(parts, Held::body(front, None));
+                let response = http::Response::from_parts(parts, Held { front, rest: None });
                 return match told {
                     None => Verdict::Answered(response),
                     Some(told) => Verdict::Failed(failed(code, Some(told), response)),
@@ -117,10 +117,8 @@ pub(crate) async fn by_body(
             }
         }
     }
-    Verdict::Answered(http::Response::from_parts(
-        parts,
-        Held::body(front, Some(rest)),
-    ))
+    let rest = Some(rest);
+    Verdict::Answered(http::Response::from_parts(parts, Held { front, rest }))
 }
 
 impl From<Failure> for Verdict {
@@ -129,7 +127,7 @@ impl From<Failure> for Verdict {
     }
 }
 
-fn failed(code: Code, trailers: Option<HeaderMap>, response: http::Response<Body>) -> Failure {
+fn failed(code: Code, trailers: Option<HeaderMap>, response: http::Response<Held>) -> Failure {
     let told = trailers.as_ref().unwrap_or(response.headers());
     Failure {
         code,
@@ -165,14 +163,24 @@ impl Front {
 }
 
 /// A body some of which was read already.
-struct Held {
+pub(crate) struct Held {
     front: Front,
     rest: Option<Body>,
 }
 
+impl From<Body> for Held {
+    fn from(body: Body) -> Self {
+        Self {
+            front: Front::default(),
+            rest: Some(body),
+        }
+    }
+}
+
 impl Held {
-    fn body(front: Front, rest: Option<Body>) -> Body {
-        Body::new(Self { front, rest })
+    /// What was read already, piece by piece.
+    pub(crate) fn pop(&mut self) -> Option<Frame<Bytes>> {
+        self.front.pop()
     }
 }
 
@@ -184,7 +192,7 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(frame) = self.front.pop() {
+        if let Some(frame) = self.pop() {
             return Poll::Ready(Some(Ok(frame)));
         }
         match &mut self.rest {

@@ -8,7 +8,8 @@ use crate::span::{OpenSpan, SpanKind};
 use crate::trace::TraceContext;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use tonic::Code;
 
 /// Times one call, from its start to the end of its answer. Dropped early, it counts as cancelled.
@@ -27,10 +28,10 @@ pub(crate) struct CallMeter {
 }
 
 impl CallMeter {
-    pub(super) fn new(metrics: Arc<MethodMetrics>) -> Self {
+    pub(super) fn new(metrics: Arc<MethodMetrics>, start: Instant) -> Self {
         Self {
             metrics,
-            start: Instant::now(),
+            start,
             retries: 0,
             transparent: 0,
             hedges: AtomicU32::new(0),
@@ -78,8 +79,13 @@ impl CallMeter {
         self.hedges.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A meter for the attempt that begins now.
-    pub(crate) fn attempt(&self, deadline: Option<Deadline>) -> AttemptMeter {
+    /// When the call began.
+    pub(crate) const fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// A meter for an attempt that begins at `start`.
+    pub(crate) fn attempt(&self, start: Instant, deadline: Option<Deadline>) -> AttemptMeter {
         let started = || {
             let name = "grpc.client.attempt.started";
             self.metrics.books.counter(name, self.metrics.labels())
@@ -87,7 +93,7 @@ impl CallMeter {
         self.metrics.started.get_or_init(started).increment(1);
         AttemptMeter {
             metrics: Arc::clone(&self.metrics),
-            start: Instant::now(),
+            start,
             sent: 0,
             received: 0,
             deadline,
@@ -196,6 +202,9 @@ impl AttemptMeter {
 
 impl Drop for AttemptMeter {
     fn drop(&mut self) {
+        if self.done {
+            return;
+        }
         let expired = self.deadline.is_some_and(Deadline::has_passed);
         self.finish(if expired {
             Code::DeadlineExceeded

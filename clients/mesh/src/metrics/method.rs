@@ -7,6 +7,7 @@ use crate::cause::Cause;
 use crate::policy::{MethodPolicy, PolicyTable};
 use metrics::{Counter, Histogram, Label};
 use std::sync::{Arc, OnceLock};
+use tokio::time::Instant;
 use tonic::Code;
 
 /// What is recorded of one method towards one peer; each metric is looked up once.
@@ -137,9 +138,9 @@ impl PeerMetrics {
         self.denied[index].get_or_init(make).increment(1);
     }
 
-    /// A meter for a call that begins now, of the method at this place in the table of policies.
-    pub(crate) fn call(&self, method: Option<usize>) -> CallMeter {
+    /// A meter for a call that begins at `start`, of the method at this place in the table of policies.
+    pub(crate) fn call(&self, method: Option<usize>, start: Instant) -> CallMeter {
         let known = method.and_then(|index| self.methods.get(index));
-        CallMeter::new(Arc::clone(known.unwrap_or(&self.other)))
+        CallMeter::new(Arc::clone(known.unwrap_or(&self.other)), start)
     }
 }

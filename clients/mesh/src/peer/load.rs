@@ -26,9 +26,14 @@ struct Fading {
 }
 
 impl Fading {
-    fn now(self, now: Instant, decay: Duration) -> f64 {
+    /// How much of it is left.
+    fn weight(self, now: Instant, decay: Duration) -> f64 {
         let age = now.saturating_duration_since(self.at);
-        self.seconds * (-age.as_secs_f64() / decay.as_secs_f64()).exp()
+        (-age.as_secs_f64() / decay.as_secs_f64()).exp()
+    }
+
+    fn now(self, now: Instant, decay: Duration) -> f64 {
+        self.seconds * self.weight(now, decay)
     }
 }
 
@@ -96,13 +101,12 @@ impl Load {
         let sample = after.as_secs_f64();
         let mut past = self.past();
         past.heard = now;
-        let old = past.rtt.now(now, self.decay);
-        let age = now.saturating_duration_since(past.rtt.at);
-        let weight = (-age.as_secs_f64() / self.decay.as_secs_f64()).exp();
+        let weight = past.rtt.weight(now, self.decay);
+        let old = past.rtt.seconds * weight;
         let seconds = if sample > old {
             sample
         } else {
-            past.rtt.seconds * weight + sample * (1.0 - weight)
+            old + sample * (1.0 - weight)
         };
         past.rtt = Fading { seconds, at: now };
     }

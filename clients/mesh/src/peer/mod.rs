@@ -138,7 +138,7 @@ impl Peer {
                 self.members.shared.meter.picked(choice.pick);
                 let endpoint = Arc::clone(choice.endpoint);
                 let probe = choice.pick == Pick::Probe;
-                return Some(Ticket::new(endpoint, stream, probe, deadline));
+                return Some(Ticket::new(endpoint, stream, probe, deadline, now));
             }
             if choice.pick == Pick::Probe {
                 choice.endpoint.finished(Ending::Unknown, true);

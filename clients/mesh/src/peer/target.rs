@@ -15,6 +15,9 @@ pub enum MeshError {
     /// Nobody of this name was configured.
     #[error("no peer named {0} is configured")]
     UnknownPeer(String),
+    /// The caller has a name that cannot travel with its calls.
+    #[error("a caller cannot be named {0:?}: take visible ASCII without comma and semicolon")]
+    BadCaller(String),
     /// A peer without an address.
     #[error("peer {0} has no address: give one as https://HOST:PORT, several with commas")]
     NoAddress(String),

@@ -48,8 +48,8 @@ impl Ticket {
         stream: Stream,
         probe: bool,
         deadline: Option<Deadline>,
+        start: Instant,
     ) -> Self {
-        let start = Instant::now();
         endpoint.load.sent(start);
         Self {
             last_resort: !probe && endpoint.breaker.is_ejected(),
@@ -73,6 +73,11 @@ impl Ticket {
 
     pub(super) fn authority(&self) -> &http::uri::Authority {
         &self.endpoint.authority
+    }
+
+    /// When it began.
+    pub(crate) const fn start(&self) -> Instant {
+        self.start
     }
 
     /// Which replica it is.

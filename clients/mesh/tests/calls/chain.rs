@@ -21,15 +21,14 @@ fn inbound(metadata: &[(&'static str, &'static str)]) -> CallContext {
 #[tokio::test]
 async fn the_path_grows_and_only_the_first_caller_repeats() {
     let peer = Peer::start(|_, _| async { refuse(Code::Unavailable) }).await;
-    let above = inbound(&[("cleave-hops", "people"), ("cleave-retried-above", "1")]);
+    let above = inbound(&[("cleave-hops", "people;retries")]);
 
     let call = context::scope(above, unary(&peer.channel, "Read", "x"));
     call.await.expect_err("refused");
 
     let attempts = peer.attempts();
     assert_eq!(attempts.len(), 1, "who is further up repeats");
-    assert_eq!(attempts[0]["cleave-hops"], "people,tester");
-    assert_eq!(attempts[0]["cleave-retried-above"], "1");
+    assert_eq!(attempts[0]["cleave-hops"], "people;retries,tester");
 }
 
 #[tokio::test]
@@ -40,9 +39,8 @@ async fn the_first_caller_says_that_it_repeats_and_others_do_not() {
     unary(&peer.channel, "Short", "x").await.expect("answer");
 
     let attempts = peer.attempts();
-    assert_eq!(attempts[0]["cleave-hops"], "tester");
-    assert!(attempts[0].contains_key("cleave-retried-above"));
-    assert!(!attempts[1].contains_key("cleave-retried-above"));
+    assert_eq!(attempts[0]["cleave-hops"], "tester;retries");
+    assert_eq!(attempts[1]["cleave-hops"], "tester");
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn a_call_made_by_a_handler_inherits_what_its_caller_left() {
             .expect("text")
             .contains(&trace)
     );
-    assert_eq!(headers["cleave-caller"], "tester");
+    assert_eq!(headers["cleave-hops"], "tester;retries");
 }
 
 #[tokio::test]

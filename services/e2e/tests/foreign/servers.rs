@@ -97,7 +97,7 @@ async fn given_a_python_server_when_called_then_it_sees_what_the_mesh_promises()
     let remaining = seen["remaining"].as_f64().unwrap_or_default();
     assert!(remaining > 1.0 && remaining <= 5.0, "{seen}");
     let metadata = &seen["metadata"];
-    assert_eq!(metadata["cleave-caller"], "tester", "{seen}");
+    assert_eq!(metadata["cleave-hops"], "tester;retries", "{seen}");
     assert!(metadata["traceparent"].is_string(), "{seen}");
     assert!(metadata["grpc-previous-rpc-attempts"].is_null(), "{seen}");
 

@@ -265,7 +265,7 @@ async fn broken_messages(addr: SocketAddr, path: &str) -> Result<()> {
 async fn broken_metadata(addr: SocketAddr, path: &str) -> Result<()> {
     let empty = Bytes::from_static(&[0, 0, 0, 0, 0]);
     for (name, value) in [
-        ("cleave-caller", &b"\xff\xfe"[..]),
+        ("cleave-hops", &b"\xff\xfe"[..]),
         ("traceparent", b"\xff-00"),
         ("grpc-timeout", b"soon"),
         ("grpc-timeout", b"99999999999999H"),

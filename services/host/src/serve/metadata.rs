@@ -1,7 +1,7 @@
 //! What a call's headers must be before anything else looks at them.
 
 use cleave_mesh::context::CallContext;
-use cleave_mesh::metadata::{CALLER, GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
+use cleave_mesh::metadata::{GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use cleave_mesh::timeout;
 use cleave_mesh::{Chain, TraceContext};
 use http::{HeaderMap, HeaderValue};
@@ -75,12 +75,13 @@ pub(super) fn context(headers: &HeaderMap) -> CallContext {
                     .with_state(text(TRACESTATE).unwrap_or_default())
                     .child()
             });
-    let caller = text(CALLER).filter(|name| !name.is_empty() && name.len() <= MAX_CALLER);
+    let chain = Chain::read(headers);
+    let caller = chain.caller().filter(|name| name.len() <= MAX_CALLER);
     CallContext {
         deadline: None,
         trace,
         caller: caller.map(Arc::from),
-        chain: Chain::read(headers),
+        chain,
     }
 }
 

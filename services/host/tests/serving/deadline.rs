@@ -120,7 +120,7 @@ async fn a_handler_knows_deadline_trace_and_caller() {
         .insert("traceparent", parent.parse().expect("value"));
     request
         .metadata_mut()
-        .insert("cleave-caller", "operations".parse().expect("value"));
+        .insert("cleave-hops", "operations".parse().expect("value"));
     request.set_timeout(Duration::from_secs(3));
 
     let seen = unary(&connect(running.addr()).await, "Call", request)

@@ -47,7 +47,7 @@ async fn call(channel: &Channel, method: &str) -> Result<String, (Code, String)>
     // What a caller says of itself counts for nothing here.
     let mut request = tonic::Request::new(String::new());
     let claim = "operations".parse().expect("value");
-    request.metadata_mut().insert("cleave-caller", claim);
+    request.metadata_mut().insert("cleave-hops", claim);
     unary(channel, method, request).await.map_err(reason)
 }
 

@@ -88,7 +88,7 @@ impl Viewer {
 fn from(caller: &'static str, text: &str) -> Request<String> {
     let mut request = Request::new(text.to_owned());
     let caller = caller.parse().expect("a value");
-    request.metadata_mut().insert("cleave-caller", caller);
+    request.metadata_mut().insert("cleave-hops", caller);
     request
 }
 
