@@ -175,7 +175,7 @@ async fn given_several_callers_then_those_that_the_contract_names_are_told_apart
     for caller in ["operations", "operations", "billing", "x-1", "x-2", ""] {
         let mut request = tonic::Request::new(String::new());
         let caller = caller.parse().expect("a value");
-        request.metadata_mut().insert("cleave-caller", caller);
+        request.metadata_mut().insert("cleave-hops", caller);
         unary(&channel, "Edge", request).await.expect("answer");
     }
 
