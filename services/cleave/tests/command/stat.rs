@@ -52,7 +52,13 @@ async fn calls_are_counted_once_by_each_end() {
     assert_eq!(replicas.len(), 2, "{replicas:?}");
     assert_eq!(figures["services"].as_array().map(Vec::len), Some(2));
 
-    // And a moment of it is a table
+    // And all of it, like a moment of it, is a table
+    let all = stat(&["--total", "--method", "ReserveBudget"]).await;
+    let text = String::from_utf8_lossy(&all.stdout).into_owned();
+    for end in ["caller", "callee"] {
+        let row = |line: &&str| line.contains("operations → billing") && line.contains(end);
+        assert!(text.lines().any(|line| row(&line)), "{end}: {text}");
+    }
     let shown = stat(&["--once", "--interval", "300ms"]).await;
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(
@@ -60,7 +66,7 @@ async fn calls_are_counted_once_by_each_end() {
         "{text}"
     );
     assert!(
-        text.contains("operations → billing") && text.contains("Seen by"),
+        text.contains("operations → billing") && text.contains("Latency"),
         "{text}"
     );
 }
