@@ -1,6 +1,7 @@
 //! Asks a resolver again and again, and hands what it says to the members.
 
-use super::discovery::{Members, Resolve, ResolveError, Resolved};
+use super::discovery::{Members, Resolve, Resolved};
+use crate::trouble::Trouble;
 use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +17,31 @@ pub(super) async fn follow(
     authority: Option<Authority>,
 ) {
     let tuning = &members.shared.tuning;
-    let mut trouble = Trouble::new(Arc::clone(&members.shared.peer));
+    let peer = Arc::clone(&members.shared.peer);
+    let mut trouble = Trouble::default();
+    let mut failures = 0;
     loop {
         let asked = Instant::now();
         let wait = match resolver.resolve().await {
             Ok(found) => {
-                trouble.over();
+                failures = 0;
+                if trouble.is_over() {
+                    tracing::info!(rpc.peer = &*peer, "the peer can be looked up again");
+                }
                 let wait = found.valid_for;
                 accept(&members, found, authority.as_ref());
                 wait.map(|wait| wait.clamp(tuning.resolve_floor, tuning.resolve_ceiling))
             }
             Err(error) => {
                 // What was known stays: an outage of the name service is none of the peer's.
-                trouble.goes_on(&error);
+                if trouble.is_new(&error) {
+                    tracing::warn!(rpc.peer = &*peer, %error, "cannot look the peer up");
+                } else {
+                    tracing::debug!(rpc.peer = &*peer, %error, "still cannot look the peer up");
+                }
                 members.known();
-                let wait = tuning.resolve_floor * (1 << trouble.failures.min(10));
+                failures += 1;
+                let wait = tuning.resolve_floor * (1 << failures.min(10_u32));
                 Some(wait.min(tuning.resolve_ceiling))
             }
         };
@@ -49,43 +60,6 @@ pub(super) async fn follow(
             () = again => {}
             () = doubted => {}
             () = resolver.changed() => {}
-        }
-    }
-}
-
-/// What stands in the way of lookups: a warning when it changes, not at each of them.
-struct Trouble {
-    peer: Arc<str>,
-    /// Lookups that have failed in a row.
-    failures: u32,
-    /// What was said of it last.
-    told: Option<String>,
-}
-
-impl Trouble {
-    fn new(peer: Arc<str>) -> Self {
-        Self {
-            peer,
-            failures: 0,
-            told: None,
-        }
-    }
-
-    fn goes_on(&mut self, error: &ResolveError) {
-        self.failures = self.failures.saturating_add(1);
-        let (peer, why) = (&*self.peer, error.to_string());
-        if self.told.as_ref() == Some(&why) {
-            tracing::debug!(rpc.peer = peer, %error, "still cannot look the peer up");
-        } else {
-            tracing::warn!(rpc.peer = peer, %error, "cannot look the peer up");
-            self.told = Some(why);
-        }
-    }
-
-    fn over(&mut self) {
-        self.failures = 0;
-        if self.told.take().is_some() {
-            tracing::info!(rpc.peer = &*self.peer, "the peer can be looked up again");
         }
     }
 }
