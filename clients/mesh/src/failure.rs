@@ -113,6 +113,10 @@ pub(crate) fn code_of_http(status: StatusCode) -> Option<Code> {
 /// of it.
 pub(crate) fn mend(headers: &mut HeaderMap) -> Option<Code> {
     let mut code = code_in(headers)?;
+    if headers.len() == 1 {
+        // The status alone, as of nearly every answer.
+        return Some(code);
+    }
     if code == Code::Cancelled && headers.get(GRPC_MESSAGE).is_some_and(is_tonic_expiry) {
         headers.insert(GRPC_STATUS, HeaderValue::from_static("4"));
         code = Code::DeadlineExceeded;

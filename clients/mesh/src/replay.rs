@@ -4,8 +4,9 @@ use crate::framing::FrameMeter;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as _, Frame};
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use std::pin::pin;
+use http_body_util::{BodyExt as _, StreamBody};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use tonic::Status;
 use tonic::body::Body;
 
@@ -84,7 +85,7 @@ impl Replay {
         let (headers, body) = match self.body.take() {
             Some(Kept::Whole(bytes)) => {
                 self.body = Some(Kept::Whole(bytes.clone()));
-                (self.parts.headers.clone(), Body::new(Full::new(bytes)))
+                (self.parts.headers.clone(), Body::new(Whole(Some(bytes))))
             }
             Some(Kept::Once(body)) => (std::mem::take(&mut self.parts.headers), body),
             None => (HeaderMap::new(), Body::empty()),
@@ -96,6 +97,26 @@ impl Replay {
         // What layers above have put into the extensions is not for the wire.
         *request.headers_mut() = headers;
         request
+    }
+}
+
+/// A body of one piece that does not tell its length ahead: messages of gRPC do so themselves, and a header saved
+/// is a header less to compress.
+struct Whole(Option<Bytes>);
+
+impl http_body::Body for Whole {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -161,10 +182,9 @@ where
     type Error = Status;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Status>>> {
-        use std::task::Poll;
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Some(front) = &mut self.front {
             match pin!(front).poll_frame(cx) {
                 Poll::Ready(None) => self.front = None,

@@ -88,7 +88,7 @@ pub(crate) async fn by_body(
     attempt: &mut Attempt,
 ) -> Verdict {
     let (parts, mut rest) = response.into_parts();
-    let mut front = Front::default();
+    let mut front: Box<Front> = Box::default();
     let mut held = 0;
     loop {
         let frame = match rest.frame().await {
@@ -164,14 +164,15 @@ impl Front {
 
 /// A body some of which was read already.
 pub(crate) struct Held {
-    front: Front,
+    /// On the heap, for an answer is moved from hand to hand until it is judged.
+    front: Box<Front>,
     rest: Option<Body>,
 }
 
 impl From<Body> for Held {
     fn from(body: Body) -> Self {
         Self {
-            front: Front::default(),
+            front: Box::default(),
             rest: Some(body),
         }
     }

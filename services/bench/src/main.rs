@@ -27,15 +27,24 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> Result<()> {
     let arguments = setup::Arguments::parse();
     match &arguments.role {
-        Some(setup::Role::AnswerFromMemory { addr, accounts }) => {
-            alone(memory::serve(*addr, accounts.clone()))
+        Some(setup::Role::AnswerFromMemory {
+            addr,
+            accounts,
+            tls,
+        }) => {
+            let secure = tls.clone().map(mesh::Secure::at);
+            alone(memory::serve(*addr, accounts.clone(), secure))
         }
         Some(setup::Role::Call {
             kind,
             in_flight,
             threads,
             addresses,
-        }) => mesh::call(*kind, *in_flight, *threads, addresses),
+            tls,
+        }) => {
+            let secure = tls.clone().map(mesh::Secure::at);
+            mesh::call(*kind, *in_flight, *threads, addresses, secure)
+        }
         None => alone(run(&arguments)),
     }
 }

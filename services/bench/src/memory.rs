@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::mesh::Secure;
 use anyhow::Result;
 use cleave_contracts::billing::v1 as pb;
 use tonic::body::Body;
@@ -24,18 +25,22 @@ type Answers = Arc<HashMap<String, pb::GetAccountResponse>>;
 /// Serves `ops_refs` at `addr` until the process is ended.
 ///
 /// # Errors
-/// When the address is taken.
-pub(crate) async fn serve(addr: SocketAddr, ops_refs: Vec<String>) -> Result<()> {
+/// When the address is taken, or a certificate missing.
+pub(crate) async fn serve(
+    addr: SocketAddr,
+    ops_refs: Vec<String>,
+    secure: Option<Secure>,
+) -> Result<()> {
     let answers: HashMap<_, _> = ops_refs
         .into_iter()
         .map(|id| (id.clone(), answer(id)))
         .collect();
     let service = FromMemory(Arc::new(answers));
-    tonic::transport::Server::builder()
-        .tcp_nodelay(true)
-        .add_service(service)
-        .serve(addr)
-        .await?;
+    let mut server = tonic::transport::Server::builder().tcp_nodelay(true);
+    if let Some(secure) = secure {
+        server = server.tls_config(secure.server()?)?;
+    }
+    server.add_service(service).serve(addr).await?;
     Ok(())
 }
 
@@ -128,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn given_accounts_in_memory_then_they_are_answered_and_no_others() {
         let addr = process::free_addr().expect("a free port");
-        tokio::spawn(serve(addr, vec!["adv_known".to_owned()]));
+        tokio::spawn(serve(addr, vec!["adv_known".to_owned()], None));
         let url = format!("http://{addr}");
         let connections = loop {
             match load::connect(&url).await {

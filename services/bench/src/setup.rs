@@ -47,6 +47,9 @@ pub(crate) enum Role {
         addr: SocketAddr,
         /// The parties whose accounts it knows.
         accounts: Vec<String>,
+        /// The certificates, for TLS.
+        #[arg(long)]
+        tls: Option<PathBuf>,
     },
     /// Call servers when told to, on stdin.
     #[command(hide = true)]
@@ -59,6 +62,9 @@ pub(crate) enum Role {
         threads: usize,
         /// The servers.
         addresses: Vec<String>,
+        /// The certificates, for TLS.
+        #[arg(long)]
+        tls: Option<PathBuf>,
     },
 }
 

@@ -1,7 +1,7 @@
 //! A caller: a process that makes calls of one kind when it is told to, and reports what they cost it.
 
 use super::kind::Client;
-use super::{Kind, Setting, Turn};
+use super::{Kind, Secure, Setting, Turn, tls};
 use crate::cpu;
 use anyhow::{Context, Result};
 use cleave_mesh::metrics::{LATENCY_BUCKETS, SIZE_BUCKETS};
@@ -26,12 +26,18 @@ impl Caller {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) async fn start(kind: Kind, setting: Setting, addresses: &[String]) -> Result<Self> {
+    pub(super) async fn start(
+        kind: Kind,
+        setting: Setting,
+        addresses: &[String],
+        secure: Option<&Secure>,
+    ) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["call", kind.name()])
             .arg(setting.in_flight.to_string())
             .arg(setting.threads.to_string())
             .args(addresses)
+            .args(secure.into_iter().flat_map(tls))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -73,6 +79,7 @@ pub(crate) fn call(
     in_flight: usize,
     threads: usize,
     addresses: &[String],
+    secure: Option<Secure>,
 ) -> Result<()> {
     let mut runtime = match threads {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -81,7 +88,7 @@ pub(crate) fn call(
     let runtime = runtime.worker_threads(threads).enable_all().build()?;
     runtime.block_on(async {
         record_metrics()?;
-        let client = Client::new(kind, addresses).await?;
+        let client = Client::new(kind, addresses, secure.as_ref()).await?;
         let mut orders = orders();
         while let Some(order) = orders.recv().await {
             let span = Duration::from_millis(order.parse()?);

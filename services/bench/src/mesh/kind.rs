@@ -1,6 +1,7 @@
 //! The ways of calling that are compared.
 
-use super::ACCOUNT;
+use super::secure::{CALLER, SERVER};
+use super::{ACCOUNT, Secure};
 use anyhow::{Context, Result, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
 use clap::ValueEnum;
@@ -13,7 +14,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use pb::account_service_client::AccountServiceClient;
 use prost::Message;
 use serde::Serialize;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Channel;
 
 /// The method that is called.
@@ -55,27 +60,38 @@ pub(crate) enum Client {
 
 impl Client {
     /// Prepares to call the servers at `addresses`; must run on the caller's runtime.
-    pub(crate) async fn new(kind: Kind, addresses: &[String]) -> Result<Self> {
+    pub(crate) async fn new(
+        kind: Kind,
+        addresses: &[String],
+        secure: Option<&Secure>,
+    ) -> Result<Self> {
+        let scheme = secure.map_or("http", |_| "https");
         Ok(match kind {
             Kind::Hyper => {
                 let mut senders = Vec::new();
                 for address in addresses {
-                    senders.push(connect(address).await?);
+                    senders.push(connect(address, secure).await?);
                 }
                 Self::Hyper(senders, message())
             }
             Kind::Tonic => {
                 let first = addresses.first().context("there is a server")?;
-                let channel = Channel::from_shared(format!("http://{first}"))?;
-                let channel = channel.tcp_nodelay(true).connect().await?;
+                let channel = Channel::from_shared(format!("{scheme}://{first}"))?;
+                let mut channel = channel.tcp_nodelay(true);
+                if let Some(secure) = secure {
+                    channel = channel.tls_config(secure.client()?)?;
+                }
+                let channel = channel.connect().await?;
                 Self::Tonic(AccountServiceClient::new(channel))
             }
             Kind::Mesh => {
+                let urls = addresses.iter().map(|addr| format!("{scheme}://{addr}"));
                 let mesh = Mesh::builder(cleave_contracts::POLICIES)
-                    .caller("operations")
-                    .peer("billing", &addresses.join(","))
+                    .caller(CALLER)
+                    .credentials(secure.map(Secure::credentials).transpose()?)
+                    .peer(SERVER, &urls.collect::<Vec<_>>().join(","))
                     .build()?;
-                Self::Mesh(AccountServiceClient::new(mesh.to("billing")?))
+                Self::Mesh(AccountServiceClient::new(mesh.to(SERVER)?))
             }
         })
     }
@@ -103,14 +119,30 @@ impl Client {
     }
 }
 
-async fn connect(address: &str) -> Result<(SendRequest<Full<Bytes>>, Uri)> {
+async fn connect(
+    address: &str,
+    secure: Option<&Secure>,
+) -> Result<(SendRequest<Full<Bytes>>, Uri)> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    let uri = |scheme| format!("{scheme}://{address}{METHOD}").parse();
+    let Some(secure) = secure else {
+        return Ok((handshake(stream).await?, uri("http")?));
+    };
+    let config = secure.credentials()?.current().client(SERVER)?;
+    let name = ServerName::try_from(SERVER)?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    Ok((handshake(stream.await?).await?, uri("https")?))
+}
+
+async fn handshake(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<SendRequest<Full<Bytes>>> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .handshake(TokioIo::new(stream))
         .await?;
     tokio::spawn(connection);
-    Ok((sender, format!("http://{address}{METHOD}").parse()?))
+    Ok(sender)
 }
 
 /// The request as it goes over the wire.

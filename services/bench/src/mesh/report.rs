@@ -12,10 +12,11 @@ pub(super) struct Line {
 /// The head of the table.
 pub(super) fn head() -> String {
     format!(
-        "{:<9} {:>9} {:>7} {:>9} {:>9} {:>9}  {:<22} {:>9} {:>9} {:>9}  {}",
+        "{:<9} {:>9} {:>7} {:>5} {:>9} {:>9} {:>9}  {:<22} {:>9} {:>9} {:>9}  {}",
         "in flight",
         "endpoints",
         "threads",
+        "TLS",
         "hyper us",
         "tonic us",
         "mesh us",
@@ -47,10 +48,11 @@ impl Line {
         let (ratio, least, most) = self.ratio();
         let ratio = format!("{ratio:.2} [{least:.2}-{most:.2}]");
         format!(
-            "{:<9} {:>9} {:>7} {:>9} {:>9} {:>9}  {:<22} {:>9} {:>9} {:>9}",
+            "{:<9} {:>9} {:>7} {:>5} {:>9} {:>9} {:>9}  {:<22} {:>9} {:>9} {:>9}",
             self.setting.in_flight,
             self.setting.endpoints,
             self.setting.threads,
+            if self.setting.secure { "on" } else { "off" },
             cpu(Kind::Hyper),
             cpu(Kind::Tonic),
             cpu(Kind::Mesh),
@@ -79,6 +81,7 @@ impl Line {
             "in_flight": self.setting.in_flight,
             "endpoints": self.setting.endpoints,
             "threads": self.setting.threads,
+            "tls": self.setting.secure,
             "callers": kinds,
             "cpu_ratio": ratio,
             "cpu_ratio_range": [least, most],
@@ -116,6 +119,7 @@ mod tests {
             in_flight: 1,
             endpoints: 1,
             threads: 1,
+            secure: false,
         };
         let mut line = Line::new(setting);
         for (slow, mesh) in [(1.0, 12.0), (2.0, 22.0), (4.0, 60.0)] {
