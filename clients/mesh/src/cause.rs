@@ -21,6 +21,9 @@ pub enum Cause {
     /// No connection could be made: the peer does not believe the caller's certificate.
     #[error("the peer does not believe the caller's certificate")]
     IdentityRefused,
+    /// No connection could be made: one end speaks TLS, the other plaintext.
+    #[error("one end speaks TLS, the other plaintext")]
+    TlsMismatch,
     /// The failures of every replica had added up; the call was made all the same, and failed.
     #[error("every replica of the peer was ejected")]
     Ejected,
@@ -55,12 +58,13 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Refused,
         Self::NoEndpoint,
         Self::Unreachable,
         Self::PeerUntrusted,
         Self::IdentityRefused,
+        Self::TlsMismatch,
         Self::Ejected,
         Self::DeadlineBeforeSend,
         Self::DeadlineOnWire,
@@ -82,6 +86,7 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::PeerUntrusted => "peer_untrusted",
             Self::IdentityRefused => "identity_refused",
+            Self::TlsMismatch => "tls_mismatch",
             Self::Ejected => "ejected",
             Self::DeadlineBeforeSend => "deadline_before_send",
             Self::DeadlineOnWire => "deadline_on_wire",

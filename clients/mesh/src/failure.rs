@@ -36,7 +36,13 @@ pub(crate) fn classify(error: &(dyn Error + 'static), peer: &str) -> Status {
             None => break,
         }
     }
-    let message = format!("peer {peer} closed the connection: {root}");
+    let message = match root.downcast_ref::<std::io::Error>() {
+        // What TLS says of it would be a link to its manual.
+        Some(end) if end.kind() == std::io::ErrorKind::UnexpectedEof => {
+            format!("peer {peer} closed the connection without a word")
+        }
+        _ => format!("peer {peer} closed the connection: {root}"),
+    };
     Cause::ConnectionLost.status(Code::Unavailable, message)
 }
 

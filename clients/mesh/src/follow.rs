@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt};
 use tonic::Code;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::CallError;
+use crate::trouble::Trouble;
 
 /// The pace of a follower that nobody asked to hurry.
 const PACE: Pace = Pace {
@@ -42,6 +43,8 @@ struct Follower<M, Open> {
     token: String,
     /// Connections that broke since the last message.
     failures: u32,
+    /// What was said of them.
+    trouble: Trouble,
     ended: bool,
 }
 
@@ -81,6 +84,7 @@ where
         messages: None,
         token,
         failures: 0,
+        trouble: Trouble::default(),
         ended: false,
     };
     stream::unfold(follower, |mut follower| async move {
@@ -101,6 +105,9 @@ where
                 Ok(message) => {
                     (self.token_of)(&message).clone_into(&mut self.token);
                     self.failures = 0;
+                    if self.trouble.is_over() {
+                        info!("a watch stream goes on");
+                    }
                     return Some(Ok(message));
                 }
                 Err(error) => error,
@@ -134,10 +141,11 @@ where
     async fn pause(&mut self, error: &CallError) {
         self.failures = self.failures.saturating_add(1);
         let wait = self.pace.backoff(self.failures);
-        if self.failures == 1 {
-            debug!(%error, "A watch stream broke and is opened again.");
+        // That one breaks and is opened again is what happens at each release of a peer.
+        if self.failures > 1 && self.trouble.is_new(error) {
+            warn!(%error, "a watch stream cannot be opened; trying on");
         } else {
-            warn!(%error, failures = self.failures, "A watch stream cannot be opened; trying on.");
+            debug!(%error, failures = self.failures, "a watch stream broke");
         }
         tokio::time::sleep(wait).await;
     }

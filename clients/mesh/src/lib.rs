@@ -40,6 +40,7 @@ mod stamp;
 pub mod timeout;
 pub mod tls;
 mod trace;
+mod trouble;
 mod tuning;
 mod verdict;
 

@@ -7,7 +7,6 @@ mod admin;
 mod certs;
 mod check;
 mod cli;
-mod dial;
 mod ensure;
 mod import;
 mod metrics;

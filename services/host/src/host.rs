@@ -228,6 +228,7 @@ impl HostBuilder {
         let mut described = self.descriptors;
         described.push(crate::health::pb::DESCRIPTORS);
         let page = Admin {
+            remote_control: self.settings.admin_remote_control,
             name: Arc::clone(&self.name),
             contract: release::contract(self.policies).into(),
             listen,
@@ -244,7 +245,7 @@ impl HostBuilder {
             health,
         };
         let admin = tokio::spawn(async move {
-            if let Err(error) = axum::serve(admin, page.router()).await {
+            if let Err(error) = axum::serve(admin, page.pages()).await {
                 tracing::warn!(%error, "the admin port failed");
             }
         });

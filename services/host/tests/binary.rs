@@ -307,7 +307,14 @@ fn a_service_with_a_certificate_is_asked_for_its_health_in_plaintext_at_its_admi
         assert_eq!(code, Some(0), "{name}: {text}");
     }
     let (code, text) = run(&format!("health --address {}", service.address));
-    assert_ne!(code, Some(0), "in plaintext: {text}");
+    assert_eq!(code, Some(2), "in plaintext: {text}");
+    for part in ["the peer speaks TLS", "hint: ", "host.tls.certificate"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let tls = credentials(folder.path());
+    let (code, text) = run(&format!("health --address {} {tls}", service.admin));
+    assert_eq!(code, Some(2), "over TLS: {text}");
+    assert!(text.contains("the peer does not speak TLS"), "{text}");
 }
 
 /// An image sets the address for whatever is run of it.

@@ -12,6 +12,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
+/// What a server that speaks TLS alone answers to anything else begins with: an alert of whichever version. In HTTP/2
+/// it would begin a frame that is longer than any may be.
+const TLS_ALERT: [u8; 2] = [21, 3];
+
 /// A stream of bytes to a replica.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
@@ -49,6 +53,8 @@ pub(super) struct Overheard {
     spy: FrameSpy,
     phase: watch::Sender<Phase>,
     heard: Arc<Heard>,
+    /// Nothing has come yet.
+    silent: bool,
 }
 
 /// What was overheard of a connection.
@@ -104,6 +110,7 @@ impl Overheard {
             spy: FrameSpy::default(),
             phase,
             heard,
+            silent: true,
         }
     }
 
@@ -111,13 +118,19 @@ impl Overheard {
     fn last_word(&mut self, cx: &mut Context<'_>) {
         let mut bytes = [0; 64];
         let mut rest = ReadBuf::new(&mut bytes);
-        if let Poll::Ready(Err(error)) = Pin::new(&mut self.inner).poll_read(cx, &mut rest) {
-            self.heard.broke(error);
+        match Pin::new(&mut self.inner).poll_read(cx, &mut rest) {
+            Poll::Ready(Ok(())) => self.hear(rest.filled()),
+            Poll::Ready(Err(error)) => drop(self.heard.broke(error)),
+            Poll::Pending => {}
         }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
         let (phase, heard) = (&self.phase, &self.heard);
+        if self.silent && bytes.starts_with(&TLS_ALERT) {
+            let _ = heard.broken.set(DialError::NotPlain);
+        }
+        self.silent &= bytes.is_empty();
         self.spy.push(bytes, |word| match word {
             Word::Settings => {
                 phase.send_if_modified(|phase| {

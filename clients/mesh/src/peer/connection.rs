@@ -147,9 +147,14 @@ impl Connection {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// How many streams the peer allows at one time.
+    pub(super) fn max_streams(&self) -> usize {
+        self.heard.max_streams.load(Ordering::Relaxed)
+    }
+
     /// Whether another stream may be opened.
     pub(super) fn has_room(&self) -> bool {
-        self.is_open() && self.taken() < self.heard.max_streams.load(Ordering::Relaxed)
+        self.is_open() && self.taken() < self.max_streams()
     }
 
     /// Takes a stream; given back when the [`Stream`] is dropped.
@@ -157,7 +162,7 @@ impl Connection {
         if !self.is_open() {
             return None;
         }
-        let limit = self.heard.max_streams.load(Ordering::Relaxed);
+        let limit = self.max_streams();
         let more = |taken: usize| (taken < limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)

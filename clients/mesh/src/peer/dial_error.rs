@@ -15,8 +15,11 @@ pub(crate) enum DialError {
     #[error("the connection ended before HTTP/2 was spoken on it")]
     NotHttp2,
     /// What answered does not speak TLS.
-    #[error("the peer does not speak TLS")]
+    #[error("the peer does not speak TLS, and is called over it")]
     NotTls,
+    /// What answered speaks nothing but TLS.
+    #[error("the peer speaks TLS, and is called in plaintext")]
+    NotPlain,
     /// The peer is not who it should be, or cannot prove it.
     #[error("the peer is not believed: {0}")]
     Untrusted(String),
@@ -34,7 +37,8 @@ impl DialError {
         match self {
             Self::Untrusted(_) => Cause::PeerUntrusted,
             Self::Refused(_) => Cause::IdentityRefused,
-            Self::Network(_) | Self::NotHttp2 | Self::NotTls | Self::Slow => Cause::Unreachable,
+            Self::NotTls | Self::NotPlain => Cause::TlsMismatch,
+            Self::Network(_) | Self::NotHttp2 | Self::Slow => Cause::Unreachable,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::target::MeshError;
 use futures::future::BoxFuture;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use http::uri::Authority;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ impl Dns {
 }
 
 /// Asks this server, or those that the system is set up with.
-fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, hickory_resolver::net::NetError> {
+fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
     let mut builder = match server {
         None => TokioResolver::builder_tokio()?,
         Some(server) => {
@@ -74,6 +75,17 @@ fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, hickory_resolve
     builder.build()
 }
 
+/// Why nothing was found. That a name has no address of one family is no failure as long as it has one of the other.
+fn refusal(name: &str, error: &NetError) -> ResolveError {
+    ResolveError(if error.is_nx_domain() {
+        format!("the name service knows no {name}")
+    } else if error.is_no_records_found() {
+        format!("{name} has no address")
+    } else {
+        format!("{name}: {error}")
+    })
+}
+
 impl Resolve for Dns {
     fn resolve(&self) -> BoxFuture<'static, Result<Resolved, ResolveError>> {
         let (resolver, name, port) = (
@@ -85,7 +97,7 @@ impl Resolve for Dns {
             let found = resolver
                 .lookup_ip(&*name)
                 .await
-                .map_err(|error| ResolveError(error.to_string()))?;
+                .map_err(|error| refusal(&name, &error))?;
             let valid_for = found
                 .valid_until()
                 .saturating_duration_since(Instant::now());

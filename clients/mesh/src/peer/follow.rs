@@ -1,6 +1,7 @@
 //! Asks a resolver again and again, and hands what it says to the members.
 
 use super::discovery::{Members, Resolve, Resolved};
+use crate::trouble::Trouble;
 use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +17,28 @@ pub(super) async fn follow(
     authority: Option<Authority>,
 ) {
     let tuning = &members.shared.tuning;
+    let peer = Arc::clone(&members.shared.peer);
+    let mut trouble = Trouble::default();
     let mut failures = 0;
     loop {
         let asked = Instant::now();
         let wait = match resolver.resolve().await {
             Ok(found) => {
                 failures = 0;
+                if trouble.is_over() {
+                    tracing::info!(rpc.peer = &*peer, "the peer can be looked up again");
+                }
                 let wait = found.valid_for;
                 accept(&members, found, authority.as_ref());
                 wait.map(|wait| wait.clamp(tuning.resolve_floor, tuning.resolve_ceiling))
             }
             Err(error) => {
                 // What was known stays: an outage of the name service is none of the peer's.
-                tracing::warn!(rpc.peer = &*members.shared.peer, %error, "cannot look the peer up");
+                if trouble.is_new(&error) {
+                    tracing::warn!(rpc.peer = &*peer, %error, "cannot look the peer up");
+                } else {
+                    tracing::debug!(rpc.peer = &*peer, %error, "still cannot look the peer up");
+                }
                 members.known();
                 failures += 1;
                 let wait = tuning.resolve_floor * (1 << failures.min(10_u32));

@@ -17,7 +17,7 @@ const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
 /// What was learned from a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// The peer speaks HTTP/2.
+    /// The peer speaks HTTP/2, and all the limits that it begins with are told.
     Settings,
     /// So many streams may be open at once.
     MaxStreams(u32),
@@ -44,7 +44,12 @@ impl FrameSpy {
                 self.payload_left -= payload.len();
                 piece = rest;
                 match self.header[3] {
-                    SETTINGS => self.settings(payload, &mut tell),
+                    SETTINGS => {
+                        self.settings(payload, &mut tell);
+                        if self.payload_left == 0 {
+                            tell(Word::Settings);
+                        }
+                    }
                     GOAWAY => self.farewell(payload, &mut tell),
                     _ => {}
                 }
@@ -67,7 +72,7 @@ impl FrameSpy {
         self.header_filled = 0;
         self.item_filled = 0;
         self.payload_left = usize::try_from(length).unwrap_or(usize::MAX);
-        if kind == SETTINGS {
+        if kind == SETTINGS && self.payload_left == 0 {
             tell(Word::Settings);
         }
     }
@@ -129,7 +134,7 @@ mod tests {
             for piece in stream.chunks(cut) {
                 spy.push(piece, |word| words.push(word));
             }
-            prop_assert_eq!(words, [Word::Settings, Word::MaxStreams(250), Word::GoAway(11)]);
+            prop_assert_eq!(words, [Word::MaxStreams(250), Word::Settings, Word::GoAway(11)]);
         }
     }
 }

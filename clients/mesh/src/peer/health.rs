@@ -1,7 +1,7 @@
 //! Follows what a replica's own health service says (gRPC's A17), for as long as a connection lasts.
 //!
 //! A replica that says it does not serve is passed over while others do. One without a health service is
-//! taken to serve.
+//! taken to serve, and so is one that allows a single stream at a time: the watch would leave none for calls.
 
 use super::connection::{Connection, Stream};
 use super::endpoint::Endpoint;
@@ -19,6 +19,8 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const FIRST_WORD: Duration = Duration::from_secs(1);
 /// The wait before a watch that ended is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// A connection of fewer streams is left to calls.
+const FEWEST_STREAMS: usize = 2;
 /// A flag and a length of four bytes go before each message.
 const PREFIX: usize = 5;
 /// No answer of a health service is longer.
@@ -45,6 +47,10 @@ enum Unwatched {
 /// Follows the health of the replica on this connection.
 pub(super) async fn watch(endpoint: Arc<Endpoint>, connection: Arc<Connection>) {
     while connection.is_open() {
+        if connection.max_streams() < FEWEST_STREAMS {
+            endpoint.health(true);
+            return;
+        }
         match open(&endpoint, &connection).await {
             Ok((body, _stream)) => follow(&endpoint, body).await,
             // Taken to serve: whether it does is for the breaker to find out.

@@ -2,12 +2,15 @@
 
 use crate::peer::{POLICIES, unary};
 use crate::replica::{Fleet, Health, Load, Mode, Replica, WORK, tuning, until};
-use cleave_mesh::{CallError, Cause, Mesh, Resolve, ResolveError, Resolved};
+use cleave_mesh::{CallError, Cause, Mesh, Resolve, ResolveError, Resolved, Tuning};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tonic::Code;
+
+const SERVING: Health = Health::Says(1);
+const NOT_SERVING: Health = Health::Says(2);
 
 /// A resolver that says what the test tells it.
 #[derive(Clone)]
@@ -98,8 +101,6 @@ async fn a_replica_that_says_it_drains_gets_no_more_calls() {
 
 #[tokio::test]
 async fn a_replica_that_does_not_serve_waits_until_it_does() {
-    const SERVING: Health = Health::Says(1);
-    const NOT_SERVING: Health = Health::Says(2);
     let one = Replica::start_with(None, SERVING).await;
     let two = Replica::start_with(None, NOT_SERVING).await;
     let mesh = Mesh::builder(POLICIES)
@@ -189,4 +190,29 @@ async fn a_refusal_by_a_replica_that_was_ejected_is_a_refusal() {
 
     assert_eq!(refused.code, Code::FailedPrecondition);
     assert_eq!(refused.cause, Cause::Refused);
+}
+
+#[tokio::test]
+async fn given_a_replica_of_one_stream_when_its_health_is_told_then_calls_get_the_stream() {
+    // Given a replica that allows a single stream, and one connection to it
+    let replica = Replica::start_with(Some(1), SERVING).await;
+    let mesh = Mesh::builder(POLICIES)
+        .peer("script", &replica.address.to_string())
+        .tuning(Tuning {
+            max_connections: 1,
+            ..tuning()
+        })
+        .build()
+        .expect("mesh");
+
+    // When calls leave it idle now and then, for longer than it takes to try the watch again
+    let channel = mesh.to("script").expect("peer");
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(1_500) {
+        unary(&channel, "Write", "x").await.expect("an answer");
+        tokio::time::sleep(WORK).await;
+    }
+
+    // Then each had the stream, and the replica is taken to serve
+    assert_eq!(mesh.state()[0].replicas[0].state, "ready");
 }

@@ -3,8 +3,10 @@
 use crate::peer::POLICIES;
 use crate::replica::{Load, Replica, tuning, until};
 use cleave_mesh::{Mesh, Tuning};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 
@@ -12,6 +14,7 @@ use tokio::net::UdpSocket;
 struct NameServer {
     address: SocketAddr,
     known: Arc<Mutex<Vec<Ipv4Addr>>>,
+    asked: Arc<AtomicUsize>,
 }
 
 /// Answers are valid for a second, unless a test says otherwise.
@@ -27,15 +30,28 @@ impl NameServer {
         let address = socket.local_addr().expect("address");
         let known = Arc::new(Mutex::new(known));
         let answers = Arc::clone(&known);
+        let asked = Arc::<AtomicUsize>::default();
+        let questions = Arc::clone(&asked);
         tokio::spawn(async move {
             let mut question = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut question).await {
+                questions.fetch_add(1, Ordering::Relaxed);
                 let known = answers.lock().expect("not poisoned").clone();
                 let answer = answer(&question[..length], &known, valid_for);
                 socket.send_to(&answer, from).await.expect("sent");
             }
         });
-        Self { address, known }
+        Self {
+            address,
+            known,
+            asked,
+        }
+    }
+
+    /// Waits until it was asked so many more questions.
+    async fn more(&self, questions: usize) {
+        let goal = self.asked.load(Ordering::Relaxed) + questions;
+        until(|| self.asked.load(Ordering::Relaxed) >= goal).await;
     }
 
     fn set(&self, known: Vec<Ipv4Addr>) {
@@ -130,4 +146,84 @@ async fn a_failure_outweighs_what_a_name_was_said_to_be_valid_for() {
 
     until(|| two.calls() > 20).await;
     load.stop().await;
+}
+
+/// The lines that an operator reads, of all tests: a subscriber of one thread would miss what others met first.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || lines.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).expect("the only one");
+    log
+});
+
+impl Log {
+    /// The lines so far that hold both.
+    fn lines(&self, level: &str, name: &str) -> Vec<String> {
+        let bytes = self.0.lock().expect("not poisoned").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        let lines = text.lines();
+        let lines = lines.filter(|line| line.contains(level) && line.contains(name));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn given_a_name_when_it_has_addresses_of_one_family_then_that_is_worth_no_line() {
+    let log = &*LOG;
+    let names = NameServer::start(vec![Ipv4Addr::LOCALHOST], SECOND).await;
+    let mesh = looked_up_often(&names, "family");
+
+    names.more(12).await;
+
+    assert_eq!(mesh.state()[0].replicas.len(), 1);
+    assert_eq!(log.lines("WARN", "family"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn given_a_name_when_it_is_lost_and_found_then_each_is_said_once() {
+    let log = &*LOG;
+    let names = NameServer::start(vec![Ipv4Addr::LOCALHOST], SECOND).await;
+    let _mesh = looked_up_often(&names, "lost");
+    names.more(4).await;
+
+    names.set(Vec::new());
+    names.more(12).await;
+
+    let told = log.lines("WARN", "lost");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("lost.test. has no address"), "{told:?}");
+
+    names.set(vec![Ipv4Addr::LOCALHOST]);
+    until(|| !log.lines("can be looked up again", "lost").is_empty()).await;
+    assert_eq!(log.lines("WARN", "lost").len(), 1);
+}
+
+/// A mesh that asks for a name many times a second.
+fn looked_up_often(names: &NameServer, name: &str) -> Mesh {
+    let target = format!("dns://{}/{name}.test.:1", names.address);
+    let mesh = Mesh::builder(POLICIES).peer(name, &target).tuning(Tuning {
+        resolve_floor: Duration::from_millis(20),
+        resolve_ceiling: Duration::from_millis(50),
+        ..tuning()
+    });
+    mesh.build().expect("mesh")
 }

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use cleave_mesh::tls::{Credentials, TrustDomain};
-use rustls::ClientConfig;
+use cleave_host::{Inquiry, ServingStatus};
 
 use super::finding::Finding;
 use super::subject::Subject;
 use crate::admin::{Replica, State};
-use crate::dial;
 
 /// The line on a service's admin port, and those on its readiness.
 pub(super) fn admin(subject: &Subject, state: &Result<State>) -> Vec<Finding> {
@@ -64,28 +62,27 @@ pub(super) fn admin(subject: &Subject, state: &Result<State>) -> Vec<Finding> {
 /// The line on a service's port for calls.
 pub(super) async fn serving(subject: &Subject, timeout: Duration) -> Finding {
     let (name, listen) = (subject.name, subject.host.listen.as_str());
-    let asked = match identity(subject, name) {
-        Ok(tls) => dial::health(&local(listen), tls, timeout).await,
-        Err(error) => Err(error),
+    let mend = format!("start {name}, or mend host.listen and host.tls");
+    let refused = |why: String, mend: &str| {
+        Finding::failure(format!("{name}: cannot be called on {listen}: {why}"), mend)
     };
-    match asked {
-        Ok(()) => Finding::ok(format!("{name}: serves calls on {listen}")),
-        Err(error) => Finding::failure(
-            format!("{name}: cannot be called on {listen}: {error:#}"),
-            format!("start {name}, or mend host.listen and host.tls"),
-        ),
+    // What a subject shows to a peer: its own certificate, if it has one.
+    let credentials = match subject.host.tls.credentials() {
+        Ok(credentials) => credentials,
+        Err(error) => return refused(format!("{error:#}"), &mend),
+    };
+    let inquiry = Inquiry {
+        workload: name,
+        address: &local(listen),
+        credentials,
+        service: "",
+        timeout,
+    };
+    match inquiry.ask().await {
+        Ok(ServingStatus::Serving) => Finding::ok(format!("{name}: serves calls on {listen}")),
+        Ok(status) => refused(format!("it says {}", status.as_str_name()), &mend),
+        Err(error) => refused(error.to_string(), error.mend().unwrap_or(&mend)),
     }
-}
-
-/// What a subject shows to a peer: its own certificate, if it has one.
-fn identity(subject: &Subject, peer: &str) -> Result<Option<ClientConfig>> {
-    let tls = &subject.host.tls;
-    let Some(files) = tls.files() else {
-        return Ok(None);
-    };
-    let domain = TrustDomain::parse(&tls.trust_domain)?;
-    let credentials = Credentials::load(files, domain)?;
-    Ok(Some(credentials.current().client(peer)?))
 }
 
 /// A wildcard is called by its loopback address.

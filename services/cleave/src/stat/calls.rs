@@ -8,7 +8,7 @@ use super::growth::growth;
 use super::scrape::Host;
 use crate::metrics::{Exposition, Histogram, Sample};
 
-/// Whoever called, as the callee counts.
+/// Whoever called, where the callee is of a release that does not tell.
 const ANYBODY: &str = "*";
 /// Statuses that are the fault of the callee or of the way to it, rather than of the question.
 const FAILURES: [&str; 7] = [
@@ -24,6 +24,7 @@ const FAILURES: [&str; 7] = [
 /// The calls of one method over one edge, as one of its ends saw them.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Calls {
+    /// `other` for all whom no contract names.
     pub(super) caller: String,
     pub(super) callee: String,
     pub(super) method: String,
@@ -76,8 +77,12 @@ impl Calls {
 pub(super) fn calls(host: &Host, earlier: Option<&Host>, tallies: &mut BTreeMap<Edge, Tally>) {
     let server = |sample: &Sample| -> Edge {
         let method = sample.label("grpc_method");
+        let caller = match sample.label("caller") {
+            "" => ANYBODY,
+            caller => caller,
+        };
         (
-            ANYBODY.to_owned(),
+            caller.to_owned(),
             host.callee(method),
             method.to_owned(),
             "callee",

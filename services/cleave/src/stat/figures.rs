@@ -36,16 +36,12 @@ impl Figures {
             all_services.extend(services(host, earlier));
         }
         let tallies = tallies.into_iter().filter(|(_, tally)| tally.calls > 0.0);
-        let mut all_calls: Vec<_> = tallies
+        let all_calls: Vec<_> = tallies
             .map(|(edge, tally)| Calls::of(edge, &tally, seconds))
             .collect();
-        all_calls.sort_by(|a, b| {
-            let edge = |calls: &Calls| (calls.callee.clone(), calls.caller.clone());
-            edge(a).cmp(&edge(b)).then(b.calls.total_cmp(&a.calls))
-        });
         Self {
             seconds,
-            calls: all_calls,
+            calls: ordered(&all_calls),
             replicas: all_replicas,
             services: all_services,
             unreachable: after.unreachable.clone(),
@@ -56,4 +52,21 @@ impl Figures {
     pub(super) fn keep(&mut self, part: &str) {
         self.calls.retain(|calls| calls.method.contains(part));
     }
+}
+
+/// Edge by edge, the busiest method first; what both ends saw of one stays together, the caller's view before the
+/// callee's.
+fn ordered(calls: &[Calls]) -> Vec<Calls> {
+    let edge = |calls: &Calls| (calls.callee.clone(), calls.caller.clone());
+    let views = calls.chunk_by(|a, b| edge(a) == edge(b) && a.method == b.method);
+    let mut views: Vec<Vec<Calls>> = views.map(<[_]>::to_vec).collect();
+    let most = |views: &[Calls]| views.iter().map(|one| one.calls).fold(0.0, f64::max);
+    views.sort_by(|a, b| {
+        let by_edge = edge(&a[0]).cmp(&edge(&b[0]));
+        by_edge.then_with(|| most(b).total_cmp(&most(a)))
+    });
+    for views in &mut views {
+        views.sort_by_key(|one| std::cmp::Reverse(one.seen_by));
+    }
+    views.concat()
 }

@@ -46,15 +46,16 @@ fn service(service: &Service) -> String {
 fn calls(calls: &[Calls], rates: bool) -> comfy_table::Table {
     let number = if rates { "Calls/s" } else { "Calls" };
     let header = [
-        "Edge", "Method", number, "Success", "p50", "p95", "p99", "Retries",
+        "Edge", "Method", "Seen by", number, "Success", "p50", "p95", "p99", "Retries",
     ];
-    let mut table = table(&header, 2);
+    let mut table = table(&header, 3);
     for one in calls {
         let quantile = |seconds: Option<f64>| seconds.map_or_else(String::new, latency);
         let rate = one.per_second;
         table.add_row([
             format!("{} → {}", one.caller, one.callee),
             short(&one.method).to_owned(),
+            one.seen_by.to_owned(),
             rate.map_or_else(|| format!("{:.0}", one.calls), |rate| format!("{rate:.1}")),
             percent(one.success),
             quantile(one.p50_seconds),

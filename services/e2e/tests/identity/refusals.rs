@@ -107,10 +107,10 @@ async fn given_identities_when_the_peer_does_not_prove_who_it_is_then_nothing_is
 
     // One end in plaintext.
     let error = refusal(billing.channel()?).await;
-    expect(&error, code, Cause::Unreachable, "cannot be reached");
+    expect(&error, code, Cause::TlsMismatch, "the peer speaks TLS");
     let plain = tonic_server_in_plaintext().await?;
     let error = refusal(to_billing_at(plain)?).await;
-    expect(&error, code, Cause::Unreachable, "does not speak TLS");
+    expect(&error, code, Cause::TlsMismatch, "does not speak TLS");
     Ok(())
 }
 

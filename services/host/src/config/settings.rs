@@ -22,6 +22,8 @@ pub struct HostSettings {
     pub listen: String,
     /// Address of the admin port.
     pub admin: String,
+    /// Whether other machines may see messages and change what is logged.
+    pub admin_remote_control: bool,
     /// Whether plaintext is allowed beyond loopback.
     pub allow_plaintext: bool,
     /// Threads that serve calls; 0 takes one per core.

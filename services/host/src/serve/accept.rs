@@ -11,6 +11,7 @@ pub(super) const REST: Duration = Duration::from_millis(50);
 
 /// Takes connections until the drain closes the listener.
 pub(crate) async fn accept(mut port: Port, workers: Workers, slots: Slots, drain: Drain) {
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -19,12 +20,16 @@ pub(crate) async fn accept(mut port: Port, workers: Workers, slots: Slots, drain
         };
         match accepted {
             Ok(connection) => {
+                failing = false;
                 // Closed at once rather than left waiting: the client can go to another replica.
                 let Some(slot) = slots.take() else { continue };
                 workers.hand_over(connection, slot).await;
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Once, for it fails as often as it is tried.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                }
                 tokio::time::sleep(REST).await;
             }
         }

@@ -35,6 +35,9 @@ pub(crate) struct Known {
     /// When the stream that is followed was opened.
     #[serde(skip)]
     opened: Option<Instant>,
+    /// The failure that was logged last, until it is over.
+    #[serde(skip)]
+    told: Option<String>,
 }
 
 impl TaskState {
@@ -93,8 +96,15 @@ impl TaskState {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a run; a failure is logged when it is the first in a row, and its end as well.
-    pub(super) fn record(&self, failure: Option<&str>, elapsed: Duration) {
+    /// Something arrives on the stream that is followed.
+    pub(super) fn progress(&self) {
+        self.succeeded(&mut self.lock());
+    }
+
+    /// Takes note of a run; a failure is logged when it is the first in a row, and its end as well. That a stream
+    /// breaks `midway` is no failure worth a line unless it cannot be opened again either: it happens whenever the
+    /// peer is released.
+    pub(super) fn record(&self, failure: Option<&str>, midway: bool, elapsed: Duration) {
         let label = failure.map_or("ok", |_| "error");
         let service = Arc::clone(&self.service);
         counter!("cleave.task.runs", "service" => service, "task" => self.name, "outcome" => label)
@@ -106,37 +116,35 @@ impl TaskState {
         known.began = None;
         known.opened = None;
         known.runs += 1;
-        let now = SystemClock.now();
-        known.last_run = Some(now);
-        match failure {
-            None => {
-                if known.failures_in_a_row > 0 {
-                    let failures = known.failures_in_a_row;
-                    tracing::info!(
-                        task.name = self.name,
-                        task.failures = failures,
-                        "task recovered"
-                    );
-                }
-                known.failures_in_a_row = 0;
-                known.last_success = Some(now);
-                known.last_error = None;
-            }
-            Some(problem) => {
-                known.failures_in_a_row += 1;
-                let again = known.last_error.as_deref() == Some(problem);
-                if again {
-                    tracing::debug!(task.name = self.name, problem, "task failed again");
-                } else {
-                    tracing::warn!(
-                        task.name = self.name,
-                        problem,
-                        "task failed; will try again"
-                    );
-                }
-                known.last_error = Some(problem.to_owned());
-            }
+        known.last_run = Some(SystemClock.now());
+        let Some(problem) = failure else {
+            return self.succeeded(&mut known);
+        };
+        known.failures_in_a_row += 1;
+        if midway || known.told.as_deref() == Some(problem) {
+            tracing::debug!(task.name = self.name, problem, "task failed");
+        } else {
+            tracing::warn!(
+                task.name = self.name,
+                problem,
+                "task failed; will try again"
+            );
+            known.told = Some(problem.to_owned());
         }
+        known.last_error = Some(problem.to_owned());
+    }
+
+    fn succeeded(&self, known: &mut Known) {
+        let failures = std::mem::take(&mut known.failures_in_a_row);
+        if known.told.take().is_some() {
+            tracing::info!(
+                task.name = self.name,
+                task.failures = failures,
+                "task recovered"
+            );
+        }
+        known.last_success = Some(SystemClock.now());
+        known.last_error = None;
     }
 }
 

@@ -18,12 +18,15 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 pub struct Session {
     stop: CancellationToken,
     progressed: Arc<AtomicBool>,
+    state: TaskState,
 }
 
 impl Session {
     /// Something arrived: the next failure is the first again.
     pub fn progress(&self) {
-        self.progressed.store(true, Ordering::Relaxed);
+        if !self.progressed.swap(true, Ordering::Relaxed) {
+            self.state.progress();
+        }
     }
 
     /// Waits until the service drains; the session must then end, after the message in hand.
@@ -75,6 +78,7 @@ impl StreamTask {
             let session = Session {
                 stop: stop.clone(),
                 progressed: Arc::default(),
+                state: state.clone(),
             };
             state.open();
             let outcome = attempt(self.name, (self.consume)(session.clone())).await;
@@ -82,8 +86,9 @@ impl StreamTask {
                 break;
             }
             let failure = outcome.as_ref().err().map(String::as_str);
-            state.record(failure, start.elapsed());
-            if session.progressed.load(Ordering::Relaxed) {
+            let midway = session.progressed.load(Ordering::Relaxed);
+            state.record(failure, midway, start.elapsed());
+            if midway {
                 backoff.reset();
             }
             pause(backoff.next(), &stop).await;

@@ -102,7 +102,7 @@ impl Task {
             state.begin();
             let outcome = attempt(self.name, (self.tick)()).await;
             let failure = outcome.as_ref().err().map(String::as_str);
-            state.record(failure, start.elapsed());
+            state.record(failure, false, start.elapsed());
             match outcome {
                 Ok(report) => {
                     backoff.reset();

@@ -2,6 +2,7 @@
 
 use crate::rig::{POLICIES, connect, host, page, put, reply, start, unary};
 use cleave_mesh::Mesh;
+use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use serde_json::{Value, json};
 use tonic::Status;
 
@@ -40,11 +41,11 @@ async fn calls_are_counted_under_the_names_of_grpc() {
     let (code, text) = page(running.admin_addr(), "/metrics").await;
     assert_eq!(code, 200);
     for line in [
-        "grpc_server_call_started{grpc_method=\"test.Script/Call\"}",
-        "grpc_server_call_duration_count{grpc_method=\"test.Script/Call\",grpc_status=\"OK\"}",
-        "grpc_server_call_duration_count{grpc_method=\"test.Script/Call\",grpc_status=\"NOT_FOUND\"}",
+        "grpc_server_call_started{grpc_method=\"test.Script/Call\",caller=\"other\"}",
+        "grpc_server_call_duration_count{grpc_method=\"test.Script/Call\",grpc_status=\"OK\",caller=\"other\"}",
+        "grpc_server_call_duration_count{grpc_method=\"test.Script/Call\",grpc_status=\"NOT_FOUND\",caller=\"other\"}",
         "grpc_server_call_rcvd_total_compressed_message_size_bucket",
-        "grpc_server_call_duration_bucket{grpc_method=\"test.Script/Call\",grpc_status=\"OK\",le=\"0.00001\"}",
+        "grpc_server_call_duration_bucket{grpc_method=\"test.Script/Call\",grpc_status=\"OK\",caller=\"other\",le=\"0.00001\"}",
         "grpc_client_attempt_started{grpc_method=\"test.Script/Call\",grpc_target=\"self\"}",
         "grpc_client_call_duration_count{grpc_method=\"test.Script/Call\",grpc_target=\"self\",grpc_status=\"OK\"}",
     ] {
@@ -126,12 +127,13 @@ async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and
 
     let (_, text) = page(running.admin_addr(), "/metrics").await;
 
-    let ended = "grpc_method=\"test.Script/Short\",grpc_status=\"DATA_LOSS\"";
+    let ended = "grpc_method=\"test.Script/Short\",grpc_status=\"DATA_LOSS\",caller=\"other\"";
     assert!(
         text.contains("# TYPE grpc_server_call_started counter"),
         "{text}"
     );
-    assert!(text.contains("grpc_server_call_started{grpc_method=\"test.Script/Short\"} "));
+    let started = "grpc_server_call_started{grpc_method=\"test.Script/Short\",caller=\"other\"} ";
+    assert!(text.contains(started), "{text}");
     for (name, buckets) in [
         ("grpc_server_call_duration", LATENCIES),
         ("grpc_server_call_sent_total_compressed_message_size", SIZES),
@@ -150,6 +152,49 @@ async fn given_a_call_then_each_metric_of_the_design_has_its_name_its_labels_and
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn given_several_callers_then_those_that_the_contract_names_are_told_apart_and_no_others() {
+    static NAMED: PolicyTable = PolicyTable::new(&[
+        MethodPolicy {
+            callers: &["operations", "cleave"],
+            ..MethodPolicy::new("/test.Script/Edge")
+        },
+        MethodPolicy {
+            callers: &["billing"],
+            ..MethodPolicy::new("/test.Script/Elsewhere")
+        },
+    ]);
+    // Given a service and callers who say that they are these
+    let running = host(&[], |_| async { reply("fine") }).policies(NAMED);
+    let running = running.start().await.expect("started");
+    let channel = connect(running.addr()).await;
+
+    // When each calls the same method
+    for caller in ["operations", "operations", "billing", "x-1", "x-2", ""] {
+        let mut request = tonic::Request::new(String::new());
+        let caller = caller.parse().expect("a value");
+        request.metadata_mut().insert("cleave-hops", caller);
+        unary(&channel, "Edge", request).await.expect("answer");
+    }
+
+    // Then those that any method names have a series of their own, and all others have one together
+    let (_, text) = page(running.admin_addr(), "/metrics").await;
+    let edges = |name: &str, rest: &str| {
+        let series = format!("{name}{{grpc_method=\"test.Script/Edge\",{rest}caller=\"");
+        let mut found: Vec<String> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(&series))
+            .map(|line| line.replace("\"}", ""))
+            .collect();
+        found.sort();
+        found
+    };
+    let expected = ["billing 1", "operations 2", "other 3"];
+    assert_eq!(edges("grpc_server_call_started", ""), expected);
+    let ended = edges("grpc_server_call_duration_count", "grpc_status=\"OK\",");
+    assert_eq!(ended, expected);
 }
 
 #[tokio::test]

@@ -93,6 +93,24 @@ async fn each_end_proves_who_it_is() {
 }
 
 #[tokio::test]
+async fn given_one_end_in_plaintext_when_the_other_speaks_tls_then_the_cause_says_so() {
+    let authority = Authority::new();
+    let credentials = authority.files("operations").credentials();
+    let secure = start(&authority.files(SERVER)).await;
+    let plain = crate::rig::start(|_| async { reply("fine") }).await;
+    let without = Mesh::builder(POLICIES).peer(SERVER, &secure.addr().to_string());
+    let without = without.build().expect("mesh").to(SERVER).expect("peer");
+
+    let (code, cause, why) = failure(&without).await;
+    assert_eq!((code, cause), (Code::Unavailable, Cause::TlsMismatch));
+    assert!(why.contains("the peer speaks TLS"), "{why}");
+
+    let (code, cause, why) = failure(&channel(&plain, SERVER, &credentials)).await;
+    assert_eq!((code, cause), (Code::Unavailable, Cause::TlsMismatch));
+    assert!(why.contains("does not speak TLS"), "{why}");
+}
+
+#[tokio::test]
 async fn new_credentials_replace_connections_without_a_failed_call() {
     let authority = Authority::new();
     let running = start(&authority.files(SERVER)).await;

@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod pki;
 mod reflection;
+mod remote;
 mod rig;
 mod rotation;
 mod shop;

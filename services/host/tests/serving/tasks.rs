@@ -111,3 +111,45 @@ async fn a_stream_that_ends_is_opened_again_and_stops_with_the_service() {
 
     assert!(running.shutdown().await.clean);
 }
+
+#[tokio::test]
+async fn given_a_stream_that_could_not_be_opened_when_something_arrives_then_the_task_has_recovered()
+ {
+    let (tell, mut opened) = mpsc::unbounded_channel();
+    let count = AtomicU32::new(0);
+    let arrive = Arc::new(Notify::new());
+    let arrives = Arc::clone(&arrive);
+    let task = StreamTask::new("follower", move |session| {
+        let n = count.fetch_add(1, Ordering::SeqCst);
+        let (tell, arrives) = (tell.clone(), Arc::clone(&arrives));
+        async move {
+            tell.send(n)?;
+            anyhow::ensure!(n > 0, "the peer is away");
+            arrives.notified().await;
+            session.progress();
+            session.stopped().await;
+            Ok(())
+        }
+    });
+    // Given a task that has failed, and whose stream is open again
+    let running = start(task).await;
+    assert_eq!(opened.recv().await, Some(0));
+    assert_eq!(opened.recv().await, Some(1));
+    let state = async || {
+        let (_, text) = page(running.admin_addr(), "/mesh").await;
+        let state: Value = serde_json::from_str(&text).expect("json");
+        state["tasks"]["follower"].clone()
+    };
+    let failed = state().await;
+    assert_eq!(failed["failures_in_a_row"], 1);
+    assert_eq!(failed["last_error"], "the peer is away");
+
+    // When something arrives on it
+    arrive.notify_one();
+
+    // Then the failure is over, although the stream goes on
+    while state().await["failures_in_a_row"] != 0 {
+        crate::rig::rest().await;
+    }
+    assert_eq!(state().await["last_error"], Value::Null);
+}

@@ -66,7 +66,8 @@ fn resume_token(error: TokenError, message: String) -> Answer {
 fn storage(error: &StorageError) -> Answer {
     match error {
         StorageError::Unavailable { .. } | StorageError::TimedOut { .. } => {
-            tracing::warn!(error.kind = error.kind(), error.detail = ?error, "the database failed");
+            // The probe of the database tells once what each call would.
+            tracing::debug!(error.kind = error.kind(), error.detail = ?error, "the database failed");
             let reason = name(ErrorReason::DatabaseUnavailable);
             ERRORS
                 .unavailable(reason, "the database cannot be reached: try again")

@@ -47,12 +47,16 @@ async fn tell(app: &App, billing: &Billing, waiting: &Waiting) -> anyhow::Result
         Answer::Refused { reason, message } => format!("{reason}: {message}"),
         Answer::Silent { error } => error,
     };
-    tracing::warn!(
-        request.id = %waiting.request,
-        attempts = waiting.attempts + 1,
-        error,
-        "Billing did not take a message; it will be told again"
-    );
+    if waiting.attempts == 0 {
+        tracing::warn!(
+            request.id = %waiting.request,
+            error,
+            "Billing did not take a message; it will be told again"
+        );
+    } else {
+        let attempts = waiting.attempts + 1;
+        tracing::debug!(request.id = %waiting.request, attempts, error, "a message still waits");
+    }
     app.message_failed(waiting, &error).await?;
     Ok(false)
 }

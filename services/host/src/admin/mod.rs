@@ -2,6 +2,11 @@
 //!
 //! It speaks plaintext always, and answers gRPC's health service beside its pages: orchestrators' probes know no
 //! TLS, so they could not ask the port that serves calls.
+//!
+//! Whoever reaches the port may read how the service fares. What shows messages, or changes something, is for this
+//! machine alone ([`Near`]), unless the configuration opens it by name.
+
+mod near;
 
 use crate::admission::Admission;
 use crate::drain::Drain;
@@ -15,6 +20,7 @@ use crate::task::Driver;
 use crate::telemetry::{self, LevelError};
 use axum::Json;
 use axum::Router;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -24,6 +30,7 @@ use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::tls::Credentials;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use near::{Near, Remote};
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -54,6 +61,8 @@ pub(crate) struct Section {
 /// What the admin port shows.
 #[derive(Clone)]
 pub(crate) struct Admin {
+    /// Whether other machines may do what this one may.
+    pub(crate) remote_control: bool,
     pub(crate) name: Arc<str>,
     pub(crate) contract: Arc<str>,
     pub(crate) listen: SocketAddr,
@@ -72,7 +81,7 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// The pages of the admin port.
-    pub(crate) fn router(self) -> Router {
+    pub(crate) fn pages(self) -> IntoMakeServiceWithConnectInfo<Router, Remote> {
         let health = format!("/{}/{{*method}}", HealthServer::<HealthService>::NAME);
         Router::new()
             .route_service(&health, HealthServer::new(self.health.clone()))
@@ -84,6 +93,7 @@ impl Admin {
             .route("/tap", get(tap_calls))
             .route("/log", get(log).put(set_log))
             .with_state(self)
+            .into_make_service_with_connect_info()
     }
 }
 
@@ -112,12 +122,13 @@ async fn log() -> Result<String, (StatusCode, String)> {
     telemetry::level().map_err(|error| refusal(&error))
 }
 
-async fn set_log(directives: String) -> Result<String, (StatusCode, String)> {
+async fn set_log(_: Near, directives: String) -> Result<String, (StatusCode, String)> {
     telemetry::set_level(directives.trim()).map_err(|error| refusal(&error))?;
     log().await
 }
 
 async fn tap_calls(
+    _: Near,
     State(admin): State<Admin>,
     query: Result<Query<tap::Query>, QueryRejection>,
 ) -> Response {

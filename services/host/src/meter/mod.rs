@@ -1,104 +1,30 @@
 //! What the callee's half records of one call: metrics under the names of gRPC's design (A66) and one
 //! access line, both once its last byte is on its way.
 
+mod describe;
+mod edge;
+
+pub(crate) use describe::describe;
+
 use crate::release;
 use crate::serve::Busy;
 use crate::tap::{End, Recorder, Tape};
 use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::context::CallContext;
 use cleave_mesh::contract::messages as contract;
-use cleave_mesh::metrics::{ByStatus, code_name, method_name, size};
-use cleave_mesh::policy::{MethodPolicy, PolicyTable};
+use cleave_mesh::metrics::code_name;
+use cleave_mesh::policy::PolicyTable;
 use cleave_mesh::span::{OpenSpan, SpanKind};
-use metrics::{
-    Counter, Gauge, Histogram, Label, counter, describe_counter, describe_gauge,
-    describe_histogram, gauge, histogram,
-};
+use edge::{Edge, Edges};
+use metrics::{Counter, Gauge, counter, gauge};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tonic::Code;
 
 /// Calls of these services are not worth a line at the usual level.
 const QUIET: [&str; 3] = ["/grpc.health.v1.", "/grpc.reflection.", contract::PREFIX];
-
-/// Tells the recorder what the metrics mean.
-pub(crate) fn describe() {
-    use metrics::Unit;
-    describe_counter!("grpc.server.call.started", "Calls begun");
-    describe_histogram!(
-        "grpc.server.call.duration",
-        Unit::Seconds,
-        "Time of each call"
-    );
-    describe_histogram!(
-        "grpc.server.call.sent_total_compressed_message_size",
-        Unit::Bytes,
-        "Bytes of messages sent in each call"
-    );
-    describe_histogram!(
-        "grpc.server.call.rcvd_total_compressed_message_size",
-        Unit::Bytes,
-        "Bytes of messages received in each call"
-    );
-    describe_gauge!(
-        "cleave.build_info",
-        "Always 1; which version, commit and contract each service is"
-    );
-    describe_gauge!("cleave.server.connections", "Connections open now");
-    describe_counter!(
-        "cleave.server.connections_refused",
-        "Connections closed at once because there were too many"
-    );
-    describe_counter!(
-        "cleave.server.connections_ended",
-        "Connections ended by this side, by reason"
-    );
-    describe_counter!(
-        "cleave.server.handshake_failures",
-        "Clients that did not shake hands, or not in time"
-    );
-    describe_gauge!("cleave.server.calls", "Calls being handled now");
-    describe_gauge!(
-        "cleave.server.calls_limit",
-        "Most unary calls taken on at one time, as it stands"
-    );
-    describe_counter!(
-        "cleave.server.calls_shed",
-        "Calls refused because there was too much work, by criticality"
-    );
-    describe_counter!(
-        "cleave.server.streams_refused",
-        "Streams refused because there were too many"
-    );
-    describe_counter!(
-        "cleave.tls.reloads",
-        "Readings of changed credentials, by outcome"
-    );
-    describe_gauge!(
-        "cleave.tls.certificate_expiry_timestamp_seconds",
-        Unit::Seconds,
-        "When each certificate expires, since the epoch"
-    );
-    describe_gauge!("cleave.server.ready", "Whether calls are welcome: 1 or 0");
-    describe_gauge!(
-        "cleave.server.draining",
-        "Whether the service is on its way out: 1 or 0"
-    );
-    describe_gauge!(
-        "cleave.server.probe_ok",
-        "Whether each readiness probe passed when it was last asked: 1 or 0"
-    );
-    describe_gauge!(
-        "cleave.figures_timestamp_seconds",
-        Unit::Seconds,
-        "When the figures of the database among the metrics were last read, since the epoch"
-    );
-    describe_counter!("cleave.task.runs", "Ticks of each task, by outcome");
-    describe_histogram!("cleave.task.duration", Unit::Seconds, "Time of each tick");
-}
 
 /// Shows whether calls are welcome.
 pub(crate) fn ready(service: &str) -> Gauge {
@@ -134,49 +60,6 @@ pub(crate) fn release(service: &str, policies: PolicyTable) {
     .set(1.0);
 }
 
-/// What is recorded of one method; each metric is looked up once.
-#[derive(Debug)]
-struct MethodMetrics {
-    method: &'static str,
-    started: OnceLock<Counter>,
-    ended: ByStatus<Ended>,
-}
-
-/// What is recorded of a call that has ended.
-#[derive(Debug)]
-struct Ended {
-    duration: Histogram,
-    sent: Histogram,
-    received: Histogram,
-}
-
-impl MethodMetrics {
-    fn new(method: Option<&'static MethodPolicy>) -> Self {
-        let method = method_name(method);
-        Self {
-            method,
-            started: OnceLock::new(),
-            ended: ByStatus::default(),
-        }
-    }
-
-    fn label(&self) -> Label {
-        Label::from_static_parts("grpc.method", self.method)
-    }
-
-    fn ended(&self, code: Code) -> &Ended {
-        self.ended.get(code, || {
-            let status = || Label::from_static_parts("grpc.status", code_name(code));
-            let of = |name: &'static str| histogram!(name, vec![self.label(), status()]);
-            Ended {
-                duration: of("grpc.server.call.duration"),
-                sent: of("grpc.server.call.sent_total_compressed_message_size"),
-                received: of("grpc.server.call.rcvd_total_compressed_message_size"),
-            }
-        })
-    }
-}
-
 /// What is recorded of the connections of a service.
 #[derive(Debug)]
 pub(crate) struct ConnectionMetrics {
@@ -209,21 +92,14 @@ impl ConnectionMetrics {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     calls: Gauge,
-    methods: HashMap<&'static str, Arc<MethodMetrics>>,
-    other: Arc<MethodMetrics>,
+    edges: Edges,
 }
 
 impl Metrics {
     pub(crate) fn new(service: &str, policies: PolicyTable) -> Self {
-        let of = |method| Arc::new(MethodMetrics::new(method));
-        let methods = policies
-            .iter()
-            .map(|method| (method.path, of(Some(method))))
-            .collect();
         Self {
             calls: gauge!("cleave.server.calls", "service" => service.to_owned()),
-            methods,
-            other: of(None),
+            edges: Edges::new(policies),
         }
     }
 
@@ -235,20 +111,16 @@ impl Metrics {
         busy: Busy,
         context: CallContext,
     ) -> CallMeter {
-        let (path, metrics) = match self.methods.get_key_value(path) {
-            Some((known, metrics)) => (Cow::Borrowed(*known), metrics),
-            None => (Cow::Owned(path.to_owned()), &self.other),
-        };
-        let started = || counter!("grpc.server.call.started", vec![metrics.label()]);
-        metrics.started.get_or_init(started).increment(1);
-        self.calls.increment(1);
         let (trace, caller) = (&context.trace, context.caller.as_ref());
+        let (path, edge) = self.edges.find(path, caller.map(|name| &**name));
+        edge.begin();
+        self.calls.increment(1);
         let span = OpenSpan::begin(SpanKind::Received, &path, trace, caller);
         CallMeter {
             span,
             calls: self.calls.clone(),
             busy,
-            metrics: Arc::clone(metrics),
+            edge: Arc::clone(edge),
             path,
             remote,
             context,
@@ -266,7 +138,7 @@ impl Metrics {
 pub(crate) struct CallMeter {
     calls: Gauge,
     busy: Busy,
-    metrics: Arc<MethodMetrics>,
+    edge: Arc<Edge>,
     path: Cow<'static, str>,
     remote: Option<SocketAddr>,
     context: CallContext,
@@ -324,10 +196,7 @@ impl CallMeter {
         }
         self.calls.decrement(1);
         let elapsed = self.start.elapsed();
-        let metrics = self.metrics.ended(code);
-        metrics.duration.record(elapsed);
-        metrics.sent.record(size(self.sent));
-        metrics.received.record(size(self.received));
+        self.edge.end(code, elapsed, self.sent, self.received);
         self.log(code, elapsed);
         if let Some(span) = self.span.take() {
             span.finish(code);
