@@ -178,7 +178,10 @@ async fn a_refusal_by_a_replica_that_was_ejected_is_a_refusal() {
     };
     fleet.replicas[0].set(Mode::Refuse(Code::Unavailable));
     let mut failed = ask("Write").await.expect_err("refused");
-    while fleet.state_of(0) != "ejected" {
+    for _ in 0..100 {
+        if fleet.state_of(0) == "ejected" {
+            break;
+        }
         failed = ask("Write").await.expect_err("refused");
     }
     assert_eq!(failed.code, Code::Unavailable);

@@ -1,6 +1,6 @@
 //! One replica of three goes wrong: callers of methods that can be repeated do not notice.
 
-use crate::peer::{call, unary};
+use crate::peer::call;
 use crate::replica::{Fleet, Load, Mode, WORK, until};
 use std::time::Duration;
 use tonic::Code;
@@ -163,9 +163,7 @@ async fn the_first_call_after_a_restart_is_answered_though_it_may_not_be_repeate
 #[tokio::test]
 async fn answers_that_are_late_everywhere_are_waited_for() {
     let fleet = Fleet::start(2).await;
-    while fleet.replicas.iter().any(|replica| replica.calls() == 0) {
-        unary(&fleet.channel, "Read", "x").await.expect("answer");
-    }
+    fleet.reach_all().await;
     for replica in &fleet.replicas {
         replica.set(Mode::Answer(Duration::from_millis(2_500)));
     }
@@ -193,9 +191,7 @@ async fn answers_that_are_late_everywhere_are_waited_for() {
 #[tokio::test]
 async fn a_final_answer_to_a_late_copy_is_not_held_back_for_the_silent_replica() {
     let fleet = Fleet::start(2).await;
-    while fleet.replicas.iter().any(|replica| replica.calls() == 0) {
-        unary(&fleet.channel, "Read", "x").await.expect("answer");
-    }
+    fleet.reach_all().await;
     fleet.replicas[0].set(Mode::Answer(Duration::from_secs(60)));
     fleet.replicas[1].set(Mode::Refuse(Code::NotFound));
 

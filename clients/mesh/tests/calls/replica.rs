@@ -1,6 +1,6 @@
 //! Replicas of a peer that can be made to fail, and load to run against them.
 
-use crate::peer::{reply, reply_with};
+use crate::peer::{reply, reply_with, unary};
 use crate::proxy::Proxy;
 use cleave_mesh::{Mesh, MeshChannel, Tuning};
 use futures::StreamExt as _;
@@ -22,6 +22,8 @@ use tonic::{Code, Status};
 
 /// What a replica takes for a call when all is well.
 pub(crate) const WORK: Duration = Duration::from_millis(5);
+/// How long a test waits for what must come about.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a replica does with calls.
 #[derive(Clone, Copy, Debug)]
@@ -258,6 +260,18 @@ impl Fleet {
         self.mesh.state()[0].replicas[index].state
     }
 
+    /// Makes calls until every replica has had one.
+    pub(crate) async fn reach_all(&self) {
+        let calling = async {
+            while self.replicas.iter().any(|replica| replica.calls() == 0) {
+                unary(&self.channel, "Read", "x").await.expect("answer");
+            }
+        };
+        tokio::time::timeout(PATIENCE, calling)
+            .await
+            .unwrap_or_else(|_| panic!("one is never called: {:?}", self.mesh.state()));
+    }
+
     /// Waits until every replica has had its share of calls.
     pub(crate) async fn warm(&self) {
         for replica in &self.replicas {
@@ -268,13 +282,12 @@ impl Fleet {
 
 /// Waits until something is so.
 pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
-    let patience = Duration::from_secs(60);
     let waiting = async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(patience, waiting)
+    tokio::time::timeout(PATIENCE, waiting)
         .await
         .expect("it comes about");
 }
