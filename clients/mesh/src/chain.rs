@@ -90,8 +90,12 @@ impl Chain {
         !self.endless && returns <= MAX_RETURNS && self.hops().count() < MAX_HOPS
     }
 
-    /// What the next hop is told, after `own`, which repeats the call or not.
+    /// What the next hop is told, after `own`, which repeats the call or not; nothing when the path has no room for
+    /// it, because a path that began anew here would hide the circle.
     pub(crate) fn header(&self, own: &Hop, repeats: bool) -> Option<HeaderValue> {
+        if self.endless {
+            return None;
+        }
         let own = if repeats { &own.repeating } else { &own.plain };
         let Some(path) = &self.path else {
             // The usual case costs nothing.

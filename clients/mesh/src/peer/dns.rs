@@ -4,7 +4,9 @@ use super::discovery::{Resolve, ResolveError, Resolved};
 use super::target::MeshError;
 use futures::future::BoxFuture;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolverConfig, ServerOrderingStrategy,
+};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use http::uri::Authority;
@@ -72,6 +74,10 @@ fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
     };
     // When to ask again is decided by the mesh; an answer out of a cache would be of no use after a failure.
     builder.options_mut().cache_size = 0;
+    // One server after the other, as the system has them: where the first knows the names of this network and the
+    // second only those of the world, the quickest answer is that there is no such name.
+    builder.options_mut().server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+    builder.options_mut().num_concurrent_reqs = 1;
     builder.build()
 }
 
