@@ -80,7 +80,9 @@ fn chain_grows_by_one_hop_and_ends() {
         let own = Hop::new("operations").expect("a name");
         for _ in 0..32 {
             let before = chain.hops().count();
-            let path = chain.header(&own, false).expect("a path");
+            let Some(path) = chain.header(&own, false) else {
+                break;
+            };
             chain = Chain::read(&HeaderMap::from_iter([(HOPS, path)]));
             let after = chain.hops().count();
             assert!(after <= before + 1 || before == 0);
