@@ -22,8 +22,8 @@ enum Fate {
     NotAllowed,
     /// Refused: nobody knows who calls.
     NoIdentity,
-    /// No connection came about.
-    Unreachable,
+    /// Not sent: one end speaks TLS, the other plaintext.
+    TlsMismatch,
 }
 
 /// Calls a method with an empty message, and looks only as far as its headers.
@@ -51,7 +51,7 @@ async fn call(channel: MeshChannel, path: &str) -> Result<Fate> {
                 other => anyhow::bail!("{path}: {other}"),
             }
         }
-        (Code::Unavailable, _, Cause::Unreachable) => Fate::Unreachable,
+        (Code::Unavailable, _, Cause::TlsMismatch) => Fate::TlsMismatch,
         (Code::Unavailable, _, cause) => anyhow::bail!("{path}: {error}: {cause}"),
         _ => Fate::Let,
     })
@@ -120,7 +120,7 @@ async fn given_identities_when_everybody_calls_everything_then_the_policies_deci
     // Plaintext gets nowhere.
     let plain = world.pair.billing.channel()?;
     let path = "/cleave.billing.v1.AccountService/GetAccount";
-    assert_eq!(call(plain, path).await?, Fate::Unreachable);
+    assert_eq!(call(plain, path).await?, Fate::TlsMismatch);
     Ok(())
 }
 
