@@ -5,7 +5,7 @@ use crate::attempt::Attempt;
 use crate::budget::Budget;
 use crate::cache::{Cache, Slot};
 use crate::cause::Cause;
-use crate::chain::{Chain, Hop};
+use crate::chain::Chain;
 use crate::context;
 use crate::deadline::{Deadline, earliest};
 use crate::metrics::{CallMeter, Denial, PeerMetrics};
@@ -36,8 +36,6 @@ pub(crate) struct Route {
     pub(crate) peer: Arc<Peer>,
     pub(crate) metrics: PeerMetrics,
     pub(crate) policies: PolicyTable,
-    /// What the peer is told of who calls.
-    pub(crate) hop: Hop,
     pub(crate) throttle: Throttle,
     pub(crate) budget: Budget,
     pub(crate) cache: Cache,
@@ -90,7 +88,7 @@ pub(crate) fn run(
     let headers = request.headers();
     let stamp = Stamp::new(
         &chain,
-        &route.hop,
+        route.peer.hop(),
         retries.remain(),
         trace.as_ref(),
         headers,

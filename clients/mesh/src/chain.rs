@@ -49,6 +49,11 @@ impl Hop {
             repeating: HeaderValue::from_str(&format!("{name}{PARAMETER}{RETRIES}")).ok()?,
         })
     }
+
+    /// The path of a call that begins here, and that nobody repeats.
+    pub(crate) fn alone(&self) -> HeaderValue {
+        self.plain.clone()
+    }
 }
 
 impl Chain {

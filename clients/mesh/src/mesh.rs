@@ -184,12 +184,12 @@ impl MeshBuilder {
             };
             let shared_name = Arc::from(name.as_str());
             let way = self.ways.to(&shared_name, &target)?;
-            let peer = Peer::new(&shared_name, target, self.policies, &self.tuning, way);
+            let hop = Hop::new(caller).ok_or_else(|| MeshError::BadCaller(caller.to_owned()))?;
+            let peer = Peer::new(&shared_name, target, self.policies, &self.tuning, way, hop);
             let route = Route {
                 metrics: PeerMetrics::new(books, self.policies, &shared_name),
                 peer: Arc::new(peer),
                 policies: self.policies,
-                hop: Hop::new(caller).ok_or_else(|| MeshError::BadCaller(caller.to_owned()))?,
                 throttle: Throttle::new(metrics::retry_tokens(books, &shared_name)),
                 budget: Budget::new(),
                 cache: Cache::new(),

@@ -44,6 +44,7 @@ pub(crate) use ticket::{Mark, Ticket};
 pub(crate) use way::{Way, Ways};
 
 use crate::cause::Cause;
+use crate::chain::Hop;
 use crate::deadline::Deadline;
 use crate::metrics::Pick;
 use crate::policy::PolicyTable;
@@ -74,12 +75,14 @@ impl Peer {
         policies: PolicyTable,
         tuning: &Tuning,
         way: Way,
+        hop: Hop,
     ) -> Self {
         let shared = Arc::new(Shared::new(
             Arc::clone(name),
             policies,
             tuning.clone(),
             way,
+            hop,
             tokio::runtime::Handle::current(),
         ));
         let stop = CancellationToken::new();
@@ -94,6 +97,11 @@ impl Peer {
     /// The name by which services know it.
     pub(crate) fn name(&self) -> &str {
         &self.members.shared.peer
+    }
+
+    /// What it is told of who calls.
+    pub(crate) fn hop(&self) -> &Hop {
+        &self.members.shared.hop
     }
 
     /// Whether there is more than one replica to turn to with this method.

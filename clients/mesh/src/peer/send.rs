@@ -5,6 +5,7 @@ use super::endpoint::Endpoint;
 use super::ticket::Ticket;
 use crate::cause::Cause;
 use crate::failure;
+use crate::names::HOPS;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -126,6 +127,7 @@ pub(super) fn own_call(
     *request.version_mut() = Version::HTTP_2;
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, AGENT);
+    headers.insert(HOPS, endpoint.shared.hop.alone());
     headers.insert("te", HeaderValue::from_static("trailers"));
     let grpc = HeaderValue::from_static("application/grpc");
     headers.insert(http::header::CONTENT_TYPE, grpc);

@@ -3,6 +3,7 @@
 use super::contract::Contracts;
 use super::load::SEED;
 use super::way::Way;
+use crate::chain::Hop;
 use crate::metrics::PeerMeter;
 use crate::policy::PolicyTable;
 use crate::tuning::Tuning;
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) peer: Arc<str>,
     pub(super) tuning: Tuning,
     pub(super) way: Way,
+    /// What the peer is told of who calls.
+    pub(super) hop: Hop,
     /// The contracts that replicas serve.
     pub(super) contracts: Contracts,
     pub(super) meter: PeerMeter,
@@ -53,6 +56,7 @@ impl Shared {
         policies: PolicyTable,
         tuning: Tuning,
         way: Way,
+        hop: Hop,
         runtime: Handle,
     ) -> Self {
         Self {
@@ -60,6 +64,7 @@ impl Shared {
             peer,
             tuning,
             way,
+            hop,
             contracts: Contracts::new(policies),
             runtime,
             epoch: Instant::now(),
