@@ -4,8 +4,6 @@ use super::kind::Client;
 use super::{Kind, Secure, Setting, Turn, tls};
 use crate::cpu;
 use anyhow::{Context, Result};
-use cleave_mesh::metrics::{LATENCY_BUCKETS, SIZE_BUCKETS};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -87,7 +85,8 @@ pub(crate) fn call(
     };
     let runtime = runtime.worker_threads(threads).enable_all().build()?;
     runtime.block_on(async {
-        record_metrics()?;
+        // Recorded as in a service.
+        cleave_host::telemetry::metrics();
         let client = Client::new(kind, addresses, secure.as_ref()).await?;
         let mut orders = orders();
         while let Some(order) = orders.recv().await {
@@ -137,21 +136,4 @@ async fn turn(client: &Client, in_flight: usize, span: Duration) -> Result<Turn>
         seconds: began.elapsed().as_secs_f64(),
         cpu: cpu::used_here()?.saturating_sub(before).as_secs_f64(),
     })
-}
-
-/// Metrics are recorded as in a service, and folded together as often.
-fn record_metrics() -> Result<()> {
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("duration".to_owned()), &LATENCY_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Suffix("message_size".to_owned()), &SIZE_BUCKETS)?
-        .build_recorder();
-    let handle = recorder.handle();
-    metrics::set_global_recorder(recorder).context("no other recorder is installed")?;
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            handle.run_upkeep();
-        }
-    });
-    Ok(())
 }

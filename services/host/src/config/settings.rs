@@ -104,11 +104,11 @@ pub struct TelemetrySettings {
     /// How often the database is asked for figures.
     #[serde(with = "super::duration")]
     pub figures: Duration,
-    /// Where traces are sent.
+    /// Where traces and metrics are sent.
     pub otlp: OtlpSettings,
 }
 
-/// Where traces are sent. By default nowhere.
+/// Where traces and metrics are sent. By default nowhere.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OtlpSettings {
@@ -122,6 +122,9 @@ pub struct OtlpSettings {
     /// How long a step waits at most to be sent.
     #[serde(with = "super::duration")]
     pub delay: Duration,
+    /// How often metrics are sent.
+    #[serde(with = "super::duration")]
+    pub interval: Duration,
 }
 
 impl HostSettings {
@@ -242,6 +245,7 @@ impl Validate for OtlpSettings {
         for (key, value) in [
             ("telemetry.otlp.timeout", self.timeout),
             ("telemetry.otlp.delay", self.delay),
+            ("telemetry.otlp.interval", self.interval),
         ] {
             if value.is_zero() {
                 faults.add(key, "must not be zero", "give a duration such as \"2s\"");

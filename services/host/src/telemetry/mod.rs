@@ -4,17 +4,19 @@
 //! twice changes nothing.
 
 mod buckets;
+mod exposition;
+mod histogram;
 mod otlp;
 mod process;
+mod registry;
 
 pub use otlp::export;
 pub(crate) use otlp::flush;
 
 use crate::config::{LogFormat, TelemetrySettings};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use registry::{Family, Series};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
-use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
@@ -22,14 +24,11 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 /// The variable that goes before the configured level.
 const LEVEL_VARIABLE: &str = "RUST_LOG";
 
-/// How often records are folded into the buckets.
-const UPKEEP: Duration = Duration::from_secs(1);
-
 /// The filter of the process's log.
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// The process's recorder of metrics.
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+/// The process's metrics.
+static SERIES: OnceLock<Series> = OnceLock::new();
 
 /// Starts log lines and metrics; the first call decides, later ones change nothing.
 pub fn init(settings: &TelemetrySettings) {
@@ -90,46 +89,29 @@ pub(crate) fn set_level(directives: &str) -> Result<(), LevelError> {
     Ok(())
 }
 
-/// The process's metrics, ready to be rendered.
-pub(crate) fn metrics() -> &'static PrometheusHandle {
-    RECORDER.get_or_init(|| {
-        // Buckets that are refused would be a mistake of this file; there are metrics all the same.
-        let builder = buckets::builder().unwrap_or_else(|_| PrometheusBuilder::new());
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        keep_up(handle.clone());
-        if metrics::set_global_recorder(recorder).is_err() {
-            tracing::warn!("another recorder of metrics is installed; /metrics will be empty");
-        }
-        cleave_mesh::metrics::describe();
-        crate::meter::describe();
-        process::describe();
-        handle
-    })
+/// Starts metrics alone; once they are started, that changes nothing.
+pub fn metrics() {
+    if SERIES.get().is_some() {
+        return;
+    }
+    let series = SERIES.get_or_init(Series::new);
+    if metrics::set_global_recorder(series).is_err() {
+        // It may be ours all the same: two threads can come here together.
+        return;
+    }
+    cleave_mesh::metrics::describe();
+    crate::meter::describe();
+    process::describe();
 }
 
 /// The process's metrics as they are now, in the text format of Prometheus.
 pub(crate) fn render() -> String {
-    let metrics = metrics();
-    process::collect();
-    metrics.render()
+    exposition::text(&families())
 }
 
-/// Folds what was recorded into the buckets, from time to time for as long as the process lives: until then each
-/// call takes memory of its own, and nobody need ever ask for the metrics.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread of its own, which blocks no runtime"
-)]
-fn keep_up(handle: PrometheusHandle) {
-    let keeping = move || {
-        loop {
-            std::thread::sleep(UPKEEP);
-            handle.run_upkeep();
-        }
-    };
-    let thread = std::thread::Builder::new().name("metrics".to_owned());
-    if let Err(error) = thread.spawn(keeping) {
-        tracing::warn!(%error, "metrics will grow until they are asked for");
-    }
+/// The process's metrics as they are now.
+fn families() -> Vec<Family> {
+    metrics();
+    process::collect();
+    SERIES.get().map(Series::families).unwrap_or_default()
 }

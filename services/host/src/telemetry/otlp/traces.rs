@@ -1,11 +1,11 @@
-//! Traces for an OpenTelemetry collector: each step of a call as the mesh tells it, with the ids that travelled.
+//! Traces: each step of a call as the mesh tells it, with the ids that travelled.
 //!
 //! Steps wait in a bounded queue and go out in batches from a thread of their own; while no collector answers,
 //! the queue runs over and calls notice nothing.
 
-use crate::config::TelemetrySettings;
+use super::{resource, since_epoch};
+use crate::config::OtlpSettings;
 use anyhow::Context as _;
-use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::TraceContext;
 use cleave_mesh::span::{self, Collector, Span, SpanKind};
 use opentelemetry::trace::{
@@ -13,7 +13,6 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor as _,
 };
@@ -37,18 +36,14 @@ struct Export {
     timeout: Duration,
 }
 
-/// Sends traces of this process as those of `service`, if the settings name a collector. The first call decides.
+/// Sends traces of this process as those of `service`.
 ///
 /// # Errors
 /// When the address cannot be one.
 ///
 /// # Panics
 /// Outside a runtime: the connection to the collector lives there.
-pub fn export(service: &'static str, settings: &TelemetrySettings) -> anyhow::Result<()> {
-    let settings = &settings.otlp;
-    if settings.endpoint.is_empty() || EXPORT.get().is_some() {
-        return Ok(());
-    }
+pub(super) fn export(service: &'static str, settings: &OtlpSettings) -> anyhow::Result<()> {
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&settings.endpoint)
@@ -62,11 +57,7 @@ pub fn export(service: &'static str, settings: &TelemetrySettings) -> anyhow::Re
     let mut processor = BatchSpanProcessor::builder(exporter)
         .with_batch_config(batches)
         .build();
-    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    let resource = Resource::builder()
-        .with_service_name(service)
-        .with_attribute(version);
-    processor.set_resource(&resource.build());
+    processor.set_resource(&resource(service));
     let export = Arc::new(Export {
         processor,
         scope: InstrumentationScope::builder("cleave-mesh").build(),
@@ -83,7 +74,7 @@ pub fn export(service: &'static str, settings: &TelemetrySettings) -> anyhow::Re
 }
 
 /// Sends what waits, if that takes neither `time` nor the configured timeout.
-pub(crate) async fn flush(time: Duration) {
+pub(super) async fn flush(time: Duration) {
     let Some(export) = EXPORT.get().cloned() else {
         return;
     };
@@ -120,7 +111,7 @@ impl Collector for Collected {
 
 fn data(scope: &InstrumentationScope, span: Span) -> SpanData {
     let (trace_id, span_id, parent_id) = span.trace.ids();
-    let end = SystemTime::UNIX_EPOCH + since_epoch(SystemClock.now());
+    let end = SystemTime::UNIX_EPOCH + since_epoch();
     let state = span.trace.state().unwrap_or_default();
     let received = span.kind == SpanKind::Received;
     let mut attributes = vec![
@@ -164,8 +155,4 @@ fn data(scope: &InstrumentationScope, span: Span) -> SpanData {
         },
         instrumentation_scope: scope.clone(),
     }
-}
-
-fn since_epoch(at: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(at.micros()).unwrap_or(0))
 }
