@@ -222,6 +222,13 @@ async fn a_peer_that_does_not_tell_its_contract_is_called_as_it_is() {
             strange(|shape| shape.messages[0].fields[0].kind = 99),
         ),
         (
+            "a number twice",
+            strange(|shape| {
+                let field = shape.messages[0].fields[0].clone();
+                shape.messages[0].fields.push(field);
+            }),
+        ),
+        (
             "an enum to nowhere",
             strange(|shape| shape.messages[0].fields[0].kind = Kind::Enum.into()),
         ),
