@@ -13,7 +13,8 @@ pub struct Tuning {
     pub max_backoff: Duration,
     /// The longest such wait while calls fail because no replica is connected.
     pub demanded_backoff: Duration,
-    /// A ping goes out this often, also while nothing else does, so that a silent partition is noticed.
+    /// A ping goes out this often, also while nothing else does, so that a silent partition is noticed. A replica that
+    /// ends a connection because of that is pinged half as often from then on, and only during calls.
     pub keepalive_interval: Duration,
     /// A connection whose ping is not answered within this time is given up.
     pub keepalive_timeout: Duration,

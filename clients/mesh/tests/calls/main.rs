@@ -8,6 +8,7 @@ mod deadline;
 mod failure;
 mod fleet;
 mod hedging;
+mod keepalive;
 mod names;
 mod peer;
 mod proxy;
