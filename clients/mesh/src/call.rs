@@ -89,7 +89,7 @@ pub(crate) fn run(
     let stamp = Stamp::new(
         &chain,
         route.peer.hop(),
-        retries.remain(),
+        retries.are_any(),
         trace.as_ref(),
         headers,
     );

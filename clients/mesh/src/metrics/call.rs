@@ -18,7 +18,7 @@ pub(crate) struct CallMeter {
     metrics: Arc<MethodMetrics>,
     start: Instant,
     retries: u32,
-    transparent: u32,
+    transparent: AtomicU32,
     hedges: AtomicU32,
     /// The time in which no attempt was out.
     delay: Duration,
@@ -33,7 +33,7 @@ impl CallMeter {
             metrics,
             start,
             retries: 0,
-            transparent: 0,
+            transparent: AtomicU32::new(0),
             hedges: AtomicU32::new(0),
             delay: Duration::ZERO,
             done: false,
@@ -48,8 +48,8 @@ impl CallMeter {
     }
 
     /// The request is sent again because the peer never saw it.
-    pub(crate) fn transparent_retry(&mut self) {
-        self.transparent += 1;
+    pub(crate) fn transparent_retry(&self) {
+        self.transparent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The call failed for good.
@@ -131,7 +131,7 @@ impl CallMeter {
             (
                 &metrics.transparent,
                 "grpc.client.call.transparent_retries",
-                self.transparent,
+                self.transparent.load(Ordering::Relaxed),
             ),
             (&metrics.hedges, "grpc.client.call.hedges", hedges),
         ];

@@ -48,6 +48,17 @@ pub(crate) static POLICIES: PolicyTable = PolicyTable::new(&[
         idempotency: Idempotency::NoSideEffects,
         ..MethodPolicy::new("/test.Script/Hedged")
     },
+    // One whose copies a test need not expect.
+    MethodPolicy {
+        timeout: Some(Duration::from_secs(20)),
+        hedging: Some(HedgingPolicy {
+            max_attempts: 2,
+            delay: Duration::from_secs(10),
+            non_fatal_codes: &[],
+        }),
+        idempotency: Idempotency::NoSideEffects,
+        ..MethodPolicy::new("/test.Script/HedgedLate")
+    },
     MethodPolicy {
         on_unavailable: OnUnavailable::Cache {
             max_age: Duration::from_secs(60),
