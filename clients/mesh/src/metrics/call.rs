@@ -65,7 +65,7 @@ impl CallMeter {
             );
             tracing::Span::current().record("rpc.cause", cause.name());
         }
-        self.finish(code);
+        self.end(code, Some(cause));
     }
 
     /// Another attempt begins, after so long without one.
@@ -107,6 +107,10 @@ impl CallMeter {
 
     /// The call has its final status.
     pub(crate) fn finish(&mut self, code: Code) {
+        self.end(code, None);
+    }
+
+    fn end(&mut self, code: Code, cause: Option<Cause>) {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
@@ -118,7 +122,7 @@ impl CallMeter {
         metrics.calls.get(code, calls).record(self.start.elapsed());
         self.repetitions();
         if let Some(span) = self.span.take() {
-            span.finish(code);
+            span.end(code, cause);
         }
     }
 

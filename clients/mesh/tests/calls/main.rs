@@ -14,3 +14,4 @@ mod peer;
 mod proxy;
 mod replica;
 mod retry;
+mod span;
