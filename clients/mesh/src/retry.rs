@@ -10,6 +10,8 @@ use tonic::Code;
 
 /// However a policy is written, no call is attempted more often.
 const MAX_ATTEMPTS: u32 = 5;
+/// A server that asks to be left alone for longer is not waited for: its refusal is told at once.
+const MAX_PUSHBACK: Duration = Duration::from_secs(60);
 /// Jitter spreads each wait over this range around its length, in percent.
 const JITTER_PERCENT: std::ops::RangeInclusive<u32> = 80..=120;
 
@@ -160,6 +162,7 @@ impl Retries {
         let policy = self.policy.filter(|_| self.remain())?;
         let wait = match pushback {
             Some(Pushback::Never) => return None,
+            Some(Pushback::After(wait)) if wait > MAX_PUSHBACK => return None,
             Some(Pushback::After(wait)) => {
                 self.backoff = policy.initial_backoff;
                 wait
@@ -252,6 +255,8 @@ mod tests {
         let exact = Retries::of(Some(&READ), false).next(header("7"));
         assert_eq!(exact, Some(Duration::from_millis(7)));
         assert_eq!(Retries::of(Some(&READ), false).next(header("-1")), None);
+        let endless = header("18446744073709551615");
+        assert_eq!(Retries::of(Some(&READ), false).next(endless), None);
     }
 
     #[test]

@@ -89,7 +89,7 @@ async fn a_replica_that_is_gone_is_passed_over_by_a_read() {
 }
 
 #[tokio::test]
-async fn an_answer_beyond_the_limit_is_refused() {
+async fn an_answer_beyond_the_limit_is_refused_and_not_asked_for_again() {
     let large = "x".repeat(4 * 1024 * 1024 + 1);
     let peer = Peer::start(move |_, _| {
         let large = large.clone();
@@ -97,12 +97,13 @@ async fn an_answer_beyond_the_limit_is_refused() {
     })
     .await;
 
-    let error = CallError::from(unary(&peer.channel, "Write", "x").await.expect_err("fails"));
+    let error = CallError::from(unary(&peer.channel, "Read", "x").await.expect_err("fails"));
 
     assert_eq!(
         (error.code, error.cause),
         (Code::ResourceExhausted, Cause::MessageTooLarge)
     );
+    assert_eq!(peer.attempts().len(), 1);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use tonic_prost::ProstCodec;
 
 const RETRY: Option<RetryPolicy> = Some(RetryPolicy {
     max_attempts: 4,
-    codes: &[Code::Unavailable],
+    codes: &[Code::Unavailable, Code::ResourceExhausted],
     initial_backoff: Duration::from_millis(2),
     max_backoff: Duration::from_millis(5),
     multiplier_percent: 200,
