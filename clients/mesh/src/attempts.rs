@@ -15,7 +15,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 /// However often the peer goes away before it sees a request, it is not sent more often than this.
-const MAX_UNSEEN: u32 = 16;
+pub(crate) const MAX_UNSEEN: u32 = 16;
 
 /// What follows a failure.
 enum Next {
@@ -104,10 +104,8 @@ impl Call {
 
     /// The policy by which copies of a slow call are sent.
     fn hedging(&self, replay: &Replay) -> Option<&'static HedgingPolicy> {
-        let method = self.method?;
-        let harmless = method.idempotency.is_repeatable() && replay.is_repeatable();
-        let allowed = harmless && !self.retries.are_forbidden();
-        method.hedging.as_ref().filter(|_| allowed)
+        let hedging = self.retries.copies();
+        hedging.filter(|_| replay.is_repeatable())
     }
 
     /// What follows a failure of a call that may be repeated.

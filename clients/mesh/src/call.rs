@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-/// The longest a unary call may take when neither its policy nor its caller says.
+/// The longest a call may take when neither its policy nor its caller says, unless it is known to be a stream.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all calls to one peer share.
@@ -89,7 +89,7 @@ pub(crate) fn run(
     let stamp = Stamp::new(
         &chain,
         route.peer.hop(),
-        retries.remain(),
+        retries.are_any(),
         trace.as_ref(),
         headers,
     );
@@ -114,6 +114,10 @@ pub(crate) fn run(
 }
 
 /// The earliest of what the inbound call leaves, the caller asks for, and the method allows.
+///
+/// A stream whose policy names no timeout has no natural end: it is followed for as long as both sides live. What a
+/// deadline is for otherwise is done by others there: a peer that vanishes is noticed by the pings of its connection,
+/// and one that is silent by whoever follows the stream, who knows how often something must come.
 fn deadline(
     now: Instant,
     inherited: Option<Deadline>,
@@ -123,11 +127,15 @@ fn deadline(
     let asked = headers
         .get(GRPC_TIMEOUT)
         .and_then(|value| timeout::parse(value.as_bytes()).ok());
-    let allowed = method.and_then(|method| match method.timeout {
-        None if method.is_unary() => Some(DEFAULT_TIMEOUT),
-        timeout => timeout,
-    });
-    let own = [asked, allowed].into_iter().flatten().min();
+    let own = match method {
+        // Only its caller can tell what it is.
+        None => Some(asked.unwrap_or(DEFAULT_TIMEOUT)),
+        Some(method) => {
+            let usual = method.is_unary().then_some(DEFAULT_TIMEOUT);
+            let allowed = method.timeout.or(usual);
+            [asked, allowed].into_iter().flatten().min()
+        }
+    };
     let inherited = inherited.map(Deadline::for_peers);
     earliest([inherited, own.map(|own| Deadline::from(now, own))])
 }

@@ -77,6 +77,11 @@ impl Cause {
         Self::CallLoop,
     ];
 
+    /// Its place among all.
+    pub(crate) fn index(self) -> Option<usize> {
+        Self::ALL.iter().position(|known| *known == self)
+    }
+
     /// Its name in metrics, logs and states.
     #[must_use]
     pub const fn name(self) -> &'static str {

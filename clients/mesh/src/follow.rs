@@ -122,8 +122,14 @@ where
         None
     }
 
-    /// The next message of the present connection, which is made if there is none.
+    /// The next message, unless the peer is silent for too long; a stream has no deadline that would say so.
     async fn receive(&mut self) -> Result<M, CallError> {
+        let received = tokio::time::timeout(self.pace.silence, self.listen()).await;
+        received.unwrap_or_else(|_| Err(broken("no message and no heartbeat came in time")))
+    }
+
+    /// The next message of the present connection, which is made if there is none.
+    async fn listen(&mut self) -> Result<M, CallError> {
         let messages = match &mut self.messages {
             Some(messages) => messages,
             None => {
@@ -131,11 +137,8 @@ where
                 self.messages.insert(opened)
             }
         };
-        match tokio::time::timeout(self.pace.silence, messages.next()).await {
-            Ok(Some(received)) => received,
-            Ok(None) => Err(broken("the peer ended the stream")),
-            Err(_) => Err(broken("no message and no heartbeat came in time")),
-        }
+        let next = messages.next().await;
+        next.unwrap_or_else(|| Err(broken("the peer ended the stream")))
     }
 
     async fn pause(&mut self, error: &CallError) {
@@ -261,6 +264,25 @@ mod tests {
         let mut followed = Box::pin(follow_at(HURRY, String::new(), token_of, open));
         let first = followed.next().await;
         assert!(matches!(first, Some(Ok(Message("a")))));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_not_opened_in_time_counts_as_broken() {
+        let opened = Mutex::new(0);
+        let open = |_token: String| {
+            let mut opened = opened.lock().expect("no test thread panics holding it");
+            *opened += 1;
+            let first = *opened == 1;
+            async move {
+                if first {
+                    std::future::pending::<()>().await;
+                }
+                Ok(connection(vec![Ok(Message("a"))]))
+            }
+        };
+        let mut followed = Box::pin(follow_at(HURRY, String::new(), token_of, open));
+        let first = tokio::time::timeout(Duration::from_secs(10), followed.next()).await;
+        assert!(matches!(first, Ok(Some(Ok(Message("a"))))));
     }
 
     #[test]

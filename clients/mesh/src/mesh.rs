@@ -51,6 +51,8 @@ pub struct PeerState {
     pub retry_tokens: f64,
     /// What is left of the budget that bounds retries by the number of recent calls, in percent.
     pub retry_budget: u32,
+    /// How many calls to it failed so far, by the name of the cause.
+    pub failures: BTreeMap<&'static str, u64>,
 }
 
 impl fmt::Debug for MeshBuilder {
@@ -101,6 +103,7 @@ impl Mesh {
                 replicas: route.peer.replicas(),
                 retry_tokens: route.throttle.left(),
                 retry_budget: route.budget.left(tokio::time::Instant::now()),
+                failures: route.metrics.failed().by_cause(),
             })
             .collect()
     }

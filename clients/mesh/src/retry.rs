@@ -1,7 +1,7 @@
 //! When to try again: gRPC's retry design (A6).
 
 use crate::names::RETRY_PUSHBACK_MS;
-use crate::policy::{MethodPolicy, RetryPolicy};
+use crate::policy::{HedgingPolicy, MethodPolicy, RetryPolicy};
 use http::HeaderMap;
 use metrics::Gauge;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -10,6 +10,8 @@ use tonic::Code;
 
 /// However a policy is written, no call is attempted more often.
 const MAX_ATTEMPTS: u32 = 5;
+/// A server that asks to be left alone for longer is not waited for: its refusal is told at once.
+const MAX_PUSHBACK: Duration = Duration::from_secs(60);
 /// Jitter spreads each wait over this range around its length, in percent.
 const JITTER_PERCENT: std::ops::RangeInclusive<u32> = 80..=120;
 
@@ -101,30 +103,36 @@ pub(crate) struct Retries {
     /// Attempts made while another one was out.
     copies: AtomicU32,
     backoff: Duration,
-    forbidden: bool,
+    /// By which copies of a slow call are sent instead.
+    copying: Option<&'static HedgingPolicy>,
 }
 
 impl Retries {
     /// What the method's policy allows; nothing when a repetition might do harm.
     /// Nor when a caller further up repeats the whole.
     pub(crate) fn of(method: Option<&'static MethodPolicy>, repeated_above: bool) -> Self {
-        let policy = method
+        let method = method
             .filter(|_| !repeated_above)
-            .filter(|method| method.idempotency.is_repeatable() && !method.client_streaming)
-            .and_then(|method| method.retry.as_ref());
+            .filter(|method| method.idempotency.is_repeatable() && !method.client_streaming);
+        let policy = method.and_then(|method| method.retry.as_ref());
         let backoff = policy.map_or(Duration::ZERO, |policy| policy.initial_backoff);
         Self {
             policy,
             made: 0,
             copies: AtomicU32::new(0),
             backoff,
-            forbidden: repeated_above,
+            copying: method.and_then(|method| method.hedging.as_ref()),
         }
     }
 
-    /// Whether a caller further up repeats the call, so that nobody else may.
-    pub(crate) const fn are_forbidden(&self) -> bool {
-        self.forbidden
+    /// How copies of the call are sent while it is slow, when they are.
+    pub(crate) const fn copies(&self) -> Option<&'static HedgingPolicy> {
+        self.copying
+    }
+
+    /// Whether the call may be sent more than once, in whichever way.
+    pub(crate) fn are_any(&self) -> bool {
+        self.copying.is_some() || self.remain()
     }
 
     /// The number of attempts that preceded the current one.
@@ -154,6 +162,7 @@ impl Retries {
         let policy = self.policy.filter(|_| self.remain())?;
         let wait = match pushback {
             Some(Pushback::Never) => return None,
+            Some(Pushback::After(wait)) if wait > MAX_PUSHBACK => return None,
             Some(Pushback::After(wait)) => {
                 self.backoff = policy.initial_backoff;
                 wait
@@ -246,6 +255,8 @@ mod tests {
         let exact = Retries::of(Some(&READ), false).next(header("7"));
         assert_eq!(exact, Some(Duration::from_millis(7)));
         assert_eq!(Retries::of(Some(&READ), false).next(header("-1")), None);
+        let endless = header("18446744073709551615");
+        assert_eq!(Retries::of(Some(&READ), false).next(endless), None);
     }
 
     #[test]

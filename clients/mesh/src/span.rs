@@ -3,6 +3,7 @@
 //!
 //! Nothing is recorded unless somebody collects: then a step costs what its own name costs.
 
+use crate::cause::Cause;
 use crate::metrics::code_name;
 use crate::trace::TraceContext;
 use std::fmt;
@@ -36,6 +37,8 @@ pub struct Span {
     pub duration: Duration,
     /// How it ended.
     pub code: Code,
+    /// What made it fail, when it is a call that did.
+    pub cause: Option<Cause>,
 }
 
 /// Whoever wants to know of steps. Called where the step ended: it must neither wait nor fail.
@@ -107,6 +110,11 @@ impl OpenSpan {
 
     /// The step is over.
     pub fn finish(self, code: Code) {
+        self.end(code, None);
+    }
+
+    /// The same, and what made it fail.
+    pub(crate) fn end(self, code: Code, cause: Option<Cause>) {
         self.collector.collect(Span {
             kind: self.kind,
             method: self.method,
@@ -114,6 +122,7 @@ impl OpenSpan {
             peer: self.peer,
             duration: self.start.elapsed(),
             code,
+            cause,
         });
     }
 }

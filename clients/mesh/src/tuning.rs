@@ -13,7 +13,8 @@ pub struct Tuning {
     pub max_backoff: Duration,
     /// The longest such wait while calls fail because no replica is connected.
     pub demanded_backoff: Duration,
-    /// A ping goes out this often, also while nothing else does, so that a silent partition is noticed.
+    /// A ping goes out this often, also while nothing else does, so that a silent partition is noticed. A replica that
+    /// ends a connection because of that is pinged half as often from then on, and only during calls.
     pub keepalive_interval: Duration,
     /// A connection whose ping is not answered within this time is given up.
     pub keepalive_timeout: Duration,
@@ -28,9 +29,12 @@ pub struct Tuning {
     pub compare_contracts: bool,
     /// How long a new connection waits to be told the contract; without it, everything is called.
     pub contract_timeout: Duration,
+    /// A lookup that takes longer has failed.
+    pub resolve_timeout: Duration,
     /// A name is looked up again no sooner than this, however short its time to live.
     pub resolve_floor: Duration,
-    /// A name is looked up again no later than this, however long its time to live.
+    /// A name is looked up again no later than this, however long its time to live; what is below the floor counts as
+    /// the floor.
     pub resolve_ceiling: Duration,
     /// How fast a slow answer of a replica is forgotten; shorter means that it gets another chance sooner.
     pub decay: Duration,
@@ -54,6 +58,8 @@ impl Default for Tuning {
             watch_health: true,
             compare_contracts: true,
             contract_timeout: Duration::from_secs(1),
+            // Time for the second and the third name server, where the first is silent.
+            resolve_timeout: Duration::from_secs(20),
             resolve_floor: Duration::from_secs(1),
             resolve_ceiling: Duration::from_secs(30),
             decay: Duration::from_secs(10),

@@ -5,8 +5,10 @@
 //! inner error.
 
 use cleave_kernel::Violations;
+use cleave_mesh::metadata::RETRY_PUSHBACK_MS;
 use std::collections::HashMap;
 use std::time::Duration;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -110,6 +112,14 @@ impl Domain {
     }
 }
 
+/// RESOURCE_EXHAUSTED for what would be as large the next time: clients that come back after overload do not for this.
+pub(crate) fn too_large(message: impl Into<String>) -> Status {
+    let mut status = Status::resource_exhausted(message);
+    let never = MetadataValue::from_static("-1");
+    status.metadata_mut().insert(RETRY_PUSHBACK_MS, never);
+    status
+}
+
 /// A refusal in the making: code, reason and details.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -198,7 +208,7 @@ impl Refusal {
             let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             status
                 .metadata_mut()
-                .insert(cleave_mesh::metadata::RETRY_PUSHBACK_MS, millis.into());
+                .insert(RETRY_PUSHBACK_MS, millis.into());
         }
         status
     }

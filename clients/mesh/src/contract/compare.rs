@@ -5,16 +5,13 @@
 //! another number, which is how the renumbering of fields and of the values of enums shows.
 
 use super::fields::{self, Reader, Writer};
+use super::notes::Notes;
 use super::shape::{MessageShape, MethodShape, Shape};
 use super::{Finding, Level};
 use std::collections::HashSet;
 
-/// The most fields that are looked at for one direction of a method; our own contracts have hundreds.
-const MAX_FIELDS: usize = 20_000;
 /// The longest name of a place; what is nested deeper or named longer is no contract of ours.
 const MAX_PLACE: usize = 1_000;
-/// The most that is told of one method.
-const MAX_FOUND: usize = 100;
 
 /// A description of a contract that makes no sense, or is beyond all measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +33,7 @@ pub struct Side<'a> {
 /// # Errors
 /// When a shape makes no sense.
 pub fn compare(caller: Side<'_>, callee: Side<'_>) -> Result<Vec<Finding>, Malformed> {
-    let mut found = Vec::new();
+    let mut notes = Notes::new();
     let (ours, theirs) = (caller.method, callee.method);
     for (what, ours, theirs) in [
         ("request", ours.client_streaming, theirs.client_streaming),
@@ -48,21 +45,20 @@ pub fn compare(caller: Side<'_>, callee: Side<'_>) -> Result<Vec<Finding>, Malfo
                 stream(ours),
                 stream(theirs)
             );
-            found.push(Finding::new(Level::Unsafe, what, problem));
+            notes.add_of_method(what, Level::Unsafe, problem);
         }
     }
     Walk {
         writer: Writer(caller.shape, "caller"),
         reader: Reader(callee.shape, "callee"),
     }
-    .follow("request", (ours.request, theirs.request), &mut found)?;
+    .follow("request", (ours.request, theirs.request), &mut notes)?;
     Walk {
         writer: Writer(callee.shape, "callee"),
         reader: Reader(caller.shape, "caller"),
     }
-    .follow("response", (theirs.response, ours.response), &mut found)?;
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    Ok(found)
+    .follow("response", (theirs.response, ours.response), &mut notes)?;
+    Ok(notes.into_found())
 }
 
 const fn stream(streaming: bool) -> &'static str {
@@ -81,36 +77,29 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Compares a message of the writer with one of the reader, and all that they reach.
-    fn follow(
-        &self,
-        place: &str,
-        from: (u32, u32),
-        found: &mut Vec<Finding>,
-    ) -> Result<(), Malformed> {
+    fn follow(&self, place: &str, from: (u32, u32), notes: &mut Notes) -> Result<(), Malformed> {
         let mut seen = HashSet::from([from]);
         let mut open = vec![(from, place.to_owned())];
-        let mut fields = 0;
         while let Some(((writer, reader), place)) = open.pop() {
             let writer = message(self.writer.0, writer)?;
             let reader = message(self.reader.0, reader)?;
-            fields += writer.fields.len() + reader.fields.len();
-            if fields > MAX_FIELDS || place.len() > MAX_PLACE {
+            notes.look_at(writer.fields.len() + reader.fields.len())?;
+            if place.len() > MAX_PLACE || !(makes_sense(writer) && makes_sense(reader)) {
                 return Err(Malformed);
             }
             let below =
-                fields::compare((self.writer, writer), (self.reader, reader), &place, found)?;
-            keep_worst(found);
+                fields::compare((self.writer, writer), (self.reader, reader), &place, notes)?;
             open.extend(below.into_iter().filter(|(pair, _)| seen.insert(*pair)));
         }
         Ok(())
     }
 }
 
-fn keep_worst(found: &mut Vec<Finding>) {
-    if found.len() > MAX_FOUND {
-        found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-        found.truncate(MAX_FOUND);
-    }
+/// Whether every field has a number of its own, and a name that can be told.
+fn makes_sense(message: &MessageShape) -> bool {
+    let mut numbers = HashSet::with_capacity(message.fields.len());
+    let mut fields = message.fields.iter();
+    fields.all(|field| field.name.len() <= MAX_PLACE && numbers.insert(field.number))
 }
 
 fn message(shape: &Shape, index: u32) -> Result<&MessageShape, Malformed> {

@@ -1,11 +1,12 @@
 //! The fields of a message as it is written against the fields as which it is read.
 
+use super::Level;
 use super::compare::Malformed;
 use super::kinds::{self, is_packable, read_as};
+use super::notes::Notes;
 use super::rules;
 use super::shape::{Cardinality, EnumShape, FieldShape, Kind, MessageShape, Shape};
-use super::{Finding, Level};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the writer knows, and who it is.
 #[derive(Clone, Copy)]
@@ -21,13 +22,13 @@ type Below = Vec<((u32, u32), String)>;
 /// The numbers of a message's fields, by name.
 type Numbers<'a> = HashMap<&'a str, u32>;
 
-/// Compares two messages field by field; what is wrong goes into `found`, what must be compared next comes
+/// Compares two messages field by field; what is wrong goes into `notes`, what must be compared next comes
 /// back.
 pub(super) fn compare(
     writer: (Writer<'_>, &MessageShape),
     reader: (Reader<'_>, &MessageShape),
     place: &str,
-    found: &mut Vec<Finding>,
+    notes: &mut Notes,
 ) -> Result<Below, Malformed> {
     let numbers: Numbers<'_> = (reader.1.fields.iter())
         .map(|field| (&*field.name, field.number))
@@ -43,7 +44,7 @@ pub(super) fn compare(
             reader: reader.0,
             written,
             place,
-            found: &mut *found,
+            notes: &mut *notes,
         };
         if pair.has_moved(&numbers) {
             continue;
@@ -59,8 +60,8 @@ pub(super) fn compare(
         }
         shared.push((written, *read));
     }
-    rules::oneofs((writer.0, reader.0), &shared, place, found);
-    rules::required(writer, reader, place, found);
+    rules::oneofs((writer.0, reader.0), &shared, place, notes);
+    rules::required(writer, reader, place, notes);
     Ok(below)
 }
 
@@ -71,13 +72,12 @@ struct Pair<'a> {
     written: &'a FieldShape,
     /// Where the message is.
     place: &'a str,
-    found: &'a mut Vec<Finding>,
+    notes: &'a mut Notes,
 }
 
 impl Pair<'_> {
     fn add(&mut self, level: Level, problem: String) {
-        self.found
-            .push(Finding::at(self.place, self.written, level, problem));
+        self.notes.add(self.place, self.written, level, problem);
     }
 
     /// Whether the reader has the name under another number. "Changing field numbers for any existing field is
@@ -151,14 +151,17 @@ impl Pair<'_> {
                 Kind::Enum => Some(enumeration(self.writer.0, self.written.type_index)?),
                 _ => None,
             };
-            self.values(values, known);
+            self.values(values, known)?;
         }
         Ok(written == read_kind)
     }
 
     /// Compares the values of an enum. "Adding additional values to an enum is safe" as long as it is open; a
     /// closed one drops what it does not know.
-    fn values(&mut self, written: Option<&EnumShape>, read: &EnumShape) {
+    fn values(&mut self, written: Option<&EnumShape>, read: &EnumShape) -> Result<(), Malformed> {
+        let count = written.map_or(0, |written| written.values.len()) + read.values.len();
+        self.notes.look_at(count)?;
+        let known: HashSet<i32> = read.values.iter().map(|value| value.number).collect();
         let numbers: HashMap<&str, i32> = (read.values.iter())
             .map(|value| (&*value.name, value.number))
             .collect();
@@ -174,7 +177,7 @@ impl Pair<'_> {
                     ),
                 ),
                 Some(_) => {}
-                None => strange |= read.values.iter().all(|known| known.number != value.number),
+                None => strange |= !known.contains(&value.number),
             }
         }
         if read.closed && strange {
@@ -183,6 +186,7 @@ impl Pair<'_> {
                 format!("the {writer} has values that the {reader} does not know and drops"),
             );
         }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ mod judgement;
 mod kinds;
 mod marks;
 pub mod messages;
+mod notes;
 mod outline;
 mod rules;
 pub mod shape;

@@ -1,8 +1,9 @@
 //! What must hold of the fields of a message together.
 
+use super::Level;
 use super::fields::{Reader, Writer};
+use super::notes::Notes;
 use super::shape::{Cardinality, FieldShape, MessageShape};
-use super::{Finding, Level};
 use std::collections::BTreeMap;
 
 /// Of the fields of one oneof a reader keeps the last: what the writer can write together must not be one there.
@@ -12,7 +13,7 @@ pub(super) fn oneofs(
     sides: (Writer<'_>, Reader<'_>),
     shared: &[(&FieldShape, &FieldShape)],
     place: &str,
-    found: &mut Vec<Finding>,
+    notes: &mut Notes,
 ) {
     let mut groups: BTreeMap<u32, Vec<&FieldShape>> = BTreeMap::new();
     for (written, read) in shared.iter().filter(|(_, read)| read.oneof != 0) {
@@ -31,7 +32,7 @@ pub(super) fn oneofs(
                 "the {writer} may write it together with {}, of which the {reader} keeps one",
                 first.name
             );
-            found.push(Finding::at(place, other, Level::Unsafe, problem));
+            notes.add(place, other, Level::Unsafe, problem);
         }
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn required(
     writer: (Writer<'_>, &MessageShape),
     reader: (Reader<'_>, &MessageShape),
     place: &str,
-    found: &mut Vec<Finding>,
+    notes: &mut Notes,
 ) {
     let is_required = |field: &&FieldShape| field.cardinality() == Cardinality::Required;
     for read in reader.1.fields.iter().filter(is_required) {
@@ -51,7 +52,7 @@ pub(super) fn required(
         if !written {
             let (writer, reader) = (writer.0.1, reader.0.1);
             let problem = format!("the {reader} requires it, the {writer} may leave it out");
-            found.push(Finding::at(place, read, Level::Unsafe, problem));
+            notes.add(place, read, Level::Unsafe, problem);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What peers send, as bytes that nobody has chosen: each parser is given the kept corpus, then what chance
 //! makes, and with `deploy/fuzz` what coverage leads to. Beside "no panic", each says what must hold.
 
+mod contract;
+
 use crate::chain::Hop;
 use crate::error::CallError;
 use crate::failure;

@@ -18,7 +18,7 @@ pub(crate) struct CallMeter {
     metrics: Arc<MethodMetrics>,
     start: Instant,
     retries: u32,
-    transparent: u32,
+    transparent: AtomicU32,
     hedges: AtomicU32,
     /// The time in which no attempt was out.
     delay: Duration,
@@ -33,7 +33,7 @@ impl CallMeter {
             metrics,
             start,
             retries: 0,
-            transparent: 0,
+            transparent: AtomicU32::new(0),
             hedges: AtomicU32::new(0),
             delay: Duration::ZERO,
             done: false,
@@ -48,8 +48,8 @@ impl CallMeter {
     }
 
     /// The request is sent again because the peer never saw it.
-    pub(crate) fn transparent_retry(&mut self) {
-        self.transparent += 1;
+    pub(crate) fn transparent_retry(&self) {
+        self.transparent.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The call failed for good.
@@ -65,7 +65,7 @@ impl CallMeter {
             );
             tracing::Span::current().record("rpc.cause", cause.name());
         }
-        self.finish(code);
+        self.end(code, Some(cause));
     }
 
     /// Another attempt begins, after so long without one.
@@ -107,6 +107,10 @@ impl CallMeter {
 
     /// The call has its final status.
     pub(crate) fn finish(&mut self, code: Code) {
+        self.end(code, None);
+    }
+
+    fn end(&mut self, code: Code, cause: Option<Cause>) {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
@@ -118,7 +122,7 @@ impl CallMeter {
         metrics.calls.get(code, calls).record(self.start.elapsed());
         self.repetitions();
         if let Some(span) = self.span.take() {
-            span.finish(code);
+            span.end(code, cause);
         }
     }
 
@@ -131,7 +135,7 @@ impl CallMeter {
             (
                 &metrics.transparent,
                 "grpc.client.call.transparent_retries",
-                self.transparent,
+                self.transparent.load(Ordering::Relaxed),
             ),
             (&metrics.hedges, "grpc.client.call.hedges", hedges),
         ];

@@ -38,6 +38,9 @@ const GOAWAYS: [&str; 14] = [
 ];
 
 impl Reason {
+    /// The peer minds how often it is pinged: ENHANCE_YOUR_CALM.
+    pub(crate) const TOO_MANY_PINGS: Self = Self::GoAway(11);
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::GoAway(code) => {

@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::call::CallMeter;
+use super::failures::Failures;
 use super::{ByStatus, code_name, method_name};
 use crate::cause::Cause;
 use crate::policy::{MethodPolicy, PolicyTable};
@@ -22,6 +23,8 @@ pub(super) struct MethodMetrics {
     pub(super) hedges: OnceLock<Histogram>,
     pub(super) delay: OnceLock<Histogram>,
     failures: [OnceLock<Counter>; Cause::ALL.len()],
+    /// The same of all methods together.
+    failed: Arc<Failures>,
     pub(super) calls: ByStatus<Histogram>,
     attempts: ByStatus<AttemptMetrics>,
 }
@@ -35,7 +38,12 @@ pub(super) struct AttemptMetrics {
 }
 
 impl MethodMetrics {
-    fn new(books: Books, method: Option<&'static MethodPolicy>, target: Arc<str>) -> Self {
+    fn new(
+        books: Books,
+        method: Option<&'static MethodPolicy>,
+        target: Arc<str>,
+        failed: Arc<Failures>,
+    ) -> Self {
         Self {
             books,
             method: method_name(method),
@@ -46,6 +54,7 @@ impl MethodMetrics {
             hedges: OnceLock::new(),
             delay: OnceLock::new(),
             failures: std::array::from_fn(|_| OnceLock::new()),
+            failed,
             calls: ByStatus::default(),
             attempts: ByStatus::default(),
         }
@@ -65,8 +74,8 @@ impl MethodMetrics {
     }
 
     pub(super) fn failure(&self, cause: Cause) {
-        let index = Cause::ALL.iter().position(|known| *known == cause);
-        let Some(failures) = index.and_then(|index| self.failures.get(index)) else {
+        self.failed.count(cause);
+        let Some(failures) = cause.index().and_then(|index| self.failures.get(index)) else {
             return;
         };
         let make = || {
@@ -98,6 +107,7 @@ pub(crate) struct PeerMetrics {
     other: Arc<MethodMetrics>,
     target: Arc<str>,
     denied: [OnceLock<Counter>; 2],
+    failed: Arc<Failures>,
 }
 
 /// What forbids a repetition that the policy allows.
@@ -111,7 +121,11 @@ pub(crate) enum Denial {
 
 impl PeerMetrics {
     pub(crate) fn new(books: Books, policies: PolicyTable, target: &Arc<str>) -> Self {
-        let of = |method| Arc::new(MethodMetrics::new(books, method, Arc::clone(target)));
+        let failed = Arc::<Failures>::default();
+        let of = |method| {
+            let (target, failed) = (Arc::clone(target), Arc::clone(&failed));
+            Arc::new(MethodMetrics::new(books, method, target, failed))
+        };
         let methods = policies.iter().map(|method| of(Some(method))).collect();
         Self {
             books,
@@ -119,7 +133,13 @@ impl PeerMetrics {
             other: of(None),
             target: Arc::clone(target),
             denied: [const { OnceLock::new() }; 2],
+            failed,
         }
+    }
+
+    /// How many calls failed, by cause.
+    pub(crate) fn failed(&self) -> &Failures {
+        &self.failed
     }
 
     /// A repetition was not made.

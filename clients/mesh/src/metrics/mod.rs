@@ -9,6 +9,7 @@
 mod books;
 mod call;
 mod describe;
+mod failures;
 mod labels;
 mod method;
 mod peer;

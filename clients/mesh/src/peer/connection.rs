@@ -2,6 +2,7 @@
 
 use super::connect::{Connect, Heard, Overheard, Phase};
 use super::dial_error::DialError;
+use super::keepalive::Pings;
 use crate::contract::{Judgement, Prospect};
 use crate::metrics::Reason;
 use crate::tuning::Tuning;
@@ -21,6 +22,7 @@ const INITIAL_STREAMS: usize = 100;
 pub(super) struct Connection {
     sender: SendRequest<Body>,
     judgement: Arc<Judgement>,
+    pings: Pings,
     taken: AtomicUsize,
     heard: Arc<Heard>,
     closing: AtomicBool,
@@ -56,7 +58,7 @@ impl Connection {
     pub(super) async fn begin(
         address: &str,
         connect: &dyn Connect,
-        tuning: &Tuning,
+        (tuning, pings): (&Tuning, Pings),
     ) -> Result<(Self, Opening), DialError> {
         let io = connect.connect(address).await?;
         let (phase, phases) = watch::channel(Phase::Opening);
@@ -64,9 +66,9 @@ impl Connection {
         let io = Overheard::new(io, phase, Arc::clone(&heard));
         let (sender, connection) = Builder::new(OnHeap)
             .timer(TokioTimer::new())
-            .keep_alive_interval(tuning.keepalive_interval)
+            .keep_alive_interval(pings.interval)
             .keep_alive_timeout(tuning.keepalive_timeout)
-            .keep_alive_while_idle(true)
+            .keep_alive_while_idle(pings.while_idle)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|_| DialError::NotHttp2)?;
@@ -82,6 +84,7 @@ impl Connection {
         let connection = Self {
             sender,
             judgement: Arc::new(Judgement::unknown()),
+            pings,
             taken: AtomicUsize::new(0),
             heard,
             closing: AtomicBool::new(false),
@@ -130,6 +133,11 @@ impl Connection {
     /// What ended it, as far as the peer had a part in that.
     pub(super) fn end(&self) -> Option<Reason> {
         self.heard.end.get().copied()
+    }
+
+    /// How often it is pinged.
+    pub(super) const fn pings(&self) -> Pings {
+        self.pings
     }
 
     /// It is to be replaced; until another one stands, calls may go on.

@@ -70,7 +70,8 @@ async fn dial(endpoint: &Arc<Endpoint>) -> Result<(), BoxFuture<'static, ()>> {
 async fn open(endpoint: &Endpoint) -> Result<(Connection, Closing), DialError> {
     let shared = &endpoint.shared;
     let end = Instant::now() + shared.tuning.connect_timeout;
-    let beginning = Connection::begin(&endpoint.address, &*shared.way.connect, &shared.tuning);
+    let manner = (&shared.tuning, endpoint.keepalive.pings());
+    let beginning = Connection::begin(&endpoint.address, &*shared.way.connect, manner);
     let (mut connection, opening) = timeout_at(end, beginning)
         .await
         .unwrap_or(Err(DialError::Slow))?;
@@ -115,7 +116,11 @@ async fn attend(
             ended.await
         }
     };
-    endpoint.disconnected(&connection, connection.end().unwrap_or(reason));
+    let reason = connection.end().unwrap_or(reason);
+    if reason == Reason::TOO_MANY_PINGS {
+        endpoint.pinged_too_often(&connection);
+    }
+    endpoint.disconnected(&connection, reason);
     if endpoint.is_in_use() {
         endpoint.wanted.notify_one();
     }

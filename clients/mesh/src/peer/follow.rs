@@ -1,7 +1,8 @@
 //! Asks a resolver again and again, and hands what it says to the members.
 
-use super::discovery::{Members, Resolve, Resolved};
+use super::discovery::{Members, Resolve, ResolveError, Resolved};
 use crate::trouble::Trouble;
+use crate::tuning::Tuning;
 use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,10 @@ pub(super) async fn follow(
     let tuning = &members.shared.tuning;
     let peer = Arc::clone(&members.shared.peer);
     let mut trouble = Trouble::default();
-    let mut failures = 0;
+    let mut failures = 0_u32;
     loop {
         let asked = Instant::now();
-        let wait = match resolver.resolve().await {
+        let wait = match look_up(&*resolver, tuning.resolve_timeout).await {
             Ok(found) => {
                 failures = 0;
                 if trouble.is_over() {
@@ -30,7 +31,7 @@ pub(super) async fn follow(
                 }
                 let wait = found.valid_for;
                 accept(&members, found, authority.as_ref());
-                wait.map(|wait| wait.clamp(tuning.resolve_floor, tuning.resolve_ceiling))
+                wait.map(|wait| within(tuning, wait))
             }
             Err(error) => {
                 // What was known stays: an outage of the name service is none of the peer's.
@@ -40,14 +41,14 @@ pub(super) async fn follow(
                     tracing::debug!(rpc.peer = &*peer, %error, "still cannot look the peer up");
                 }
                 members.known();
-                failures += 1;
-                let wait = tuning.resolve_floor * (1 << failures.min(10_u32));
-                Some(wait.min(tuning.resolve_ceiling))
+                failures = failures.saturating_add(1);
+                let grown = tuning.resolve_floor.saturating_mul(1 << failures.min(10));
+                Some(within(tuning, grown))
             }
         };
         let again = async {
             match wait {
-                Some(wait) => sleep_until(asked + jittered(wait)).await,
+                Some(wait) => sleep_until(asked + wait).await,
                 None => std::future::pending().await,
             }
         };
@@ -64,6 +65,12 @@ pub(super) async fn follow(
     }
 }
 
+/// Asks the resolver, which may be anybody's, for no longer than this.
+async fn look_up(resolver: &dyn Resolve, limit: Duration) -> Result<Resolved, ResolveError> {
+    let answer = tokio::time::timeout(limit, resolver.resolve()).await;
+    answer.unwrap_or_else(|_| Err(ResolveError(format!("no answer within {limit:?}"))))
+}
+
 fn accept(members: &Members, found: Resolved, authority: Option<&Authority>) {
     let addresses = found.addresses.into_iter().filter_map(|address| {
         let named = authority.cloned().or_else(|| address.parse().ok())?;
@@ -72,6 +79,9 @@ fn accept(members: &Members, found: Resolved, authority: Option<&Authority>) {
     members.set(addresses);
 }
 
-fn jittered(wait: Duration) -> Duration {
-    wait * fastrand::u32(JITTER_PERCENT) / 100
+/// The wait within its bounds, a little of it left to chance.
+fn within(tuning: &Tuning, wait: Duration) -> Duration {
+    let wait = wait.min(tuning.resolve_ceiling);
+    let spread = wait / 100 * fastrand::u32(JITTER_PERCENT);
+    spread.max(tuning.resolve_floor)
 }

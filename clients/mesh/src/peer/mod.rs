@@ -15,6 +15,7 @@ mod endpoint;
 mod follow;
 mod frames;
 mod health;
+mod keepalive;
 mod load;
 mod pick;
 mod plain;

@@ -37,10 +37,12 @@ async fn the_first_caller_says_that_it_repeats_and_others_do_not() {
 
     unary(&peer.channel, "Read", "x").await.expect("answer");
     unary(&peer.channel, "Short", "x").await.expect("answer");
+    unary(&peer.channel, "Hedged", "x").await.expect("answer");
 
     let attempts = peer.attempts();
     assert_eq!(attempts[0]["cleave-hops"], "tester;retries");
     assert_eq!(attempts[1]["cleave-hops"], "tester");
+    assert_eq!(attempts[2]["cleave-hops"], "tester;retries", "by copies");
 }
 
 #[tokio::test]

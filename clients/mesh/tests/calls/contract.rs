@@ -1,6 +1,7 @@
 //! Peers that do not tell their contract, or not in a way that makes sense, are called as they are.
 
 use crate::peer::reply;
+use crate::replica::until;
 use bytes::Bytes;
 use cleave_mesh::contract::messages::{
     DESCRIBE_METHODS, DescribeMethodsResponse, GET_CONTRACT, GetContractResponse, MethodContract,
@@ -20,12 +21,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 const CALL: &str = "/test.Script/Call";
+const HEALTH: &str = "/grpc.health.v1.Health/Watch";
 
 /// A method whose messages have one text each.
 fn shape(kind: Kind) -> Shape {
@@ -138,13 +141,23 @@ async fn answer(request: Request<Incoming>, telling: Telling) -> Response<Body> 
     }
 }
 
+/// The calls that arrived: what was called, and the way that it is said to have come.
+type Arrived = Arc<Mutex<Vec<(String, Option<HeaderValue>)>>>;
+
 async fn peer(telling: Telling) -> SocketAddr {
+    listening_peer(telling, Arc::default()).await
+}
+
+async fn listening_peer(telling: Telling, arrived: Arrived) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let telling = telling.clone();
-            let service = hyper::service::service_fn(move |request| {
+            let (telling, arrived) = (telling.clone(), Arc::clone(&arrived));
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let hops = request.headers().get("cleave-hops").cloned();
+                let call = (request.uri().path().to_owned(), hops);
+                arrived.lock().expect("not poisoned").push(call);
                 let answer = answer(request, telling.clone());
                 async { Ok::<_, Infallible>(answer.await) }
             });
@@ -168,7 +181,9 @@ fn caller(address: SocketAddr) -> Mesh {
         contract_timeout: Duration::from_millis(100),
         ..Tuning::default()
     };
-    let mesh = Mesh::builder(policies).peer("script", &address.to_string());
+    let mesh = Mesh::builder(policies)
+        .caller("tester")
+        .peer("script", &address.to_string());
     mesh.tuning(tuning).build().expect("mesh")
 }
 
@@ -222,6 +237,13 @@ async fn a_peer_that_does_not_tell_its_contract_is_called_as_it_is() {
             strange(|shape| shape.messages[0].fields[0].kind = 99),
         ),
         (
+            "a number twice",
+            strange(|shape| {
+                let field = shape.messages[0].fields[0].clone();
+                shape.messages[0].fields.push(field);
+            }),
+        ),
+        (
             "an enum to nowhere",
             strange(|shape| shape.messages[0].fields[0].kind = Kind::Enum.into()),
         ),
@@ -257,6 +279,25 @@ async fn a_peer_whose_method_is_another_one_is_not_called() {
     let status = call(&mesh).await.expect_err("not understood");
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().contains("request.text (1)"), "{status}");
+}
+
+#[tokio::test]
+async fn given_a_caller_with_a_name_when_the_mesh_asks_for_itself_then_the_name_is_told() {
+    let arrived = Arrived::default();
+    let telling = Telling::Message(told(7, 2), described(shape(Kind::String)));
+    let mesh = caller(listening_peer(telling, Arc::clone(&arrived)).await);
+
+    call(&mesh).await.expect("understood");
+
+    for path in [GET_CONTRACT, DESCRIBE_METHODS, HEALTH] {
+        let hops = || {
+            let arrived = arrived.lock().expect("not poisoned");
+            let call = arrived.iter().find(|(known, _)| known == path)?;
+            Some(call.1.clone().expect("a way"))
+        };
+        until(|| hops().is_some()).await;
+        assert_eq!(hops().expect("it arrived"), "tester", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -89,6 +89,29 @@ async fn the_caller_may_ask_for_less_than_the_method_allows_but_not_for_more() {
 }
 
 #[tokio::test]
+async fn given_a_method_of_no_contract_when_it_is_called_then_it_has_a_deadline_all_the_same() {
+    let peer = Peer::start(|_, _| async { reply(&["ok"], Code::Ok) }).await;
+    let sent = async |asked: Option<u64>| {
+        let mut request = tonic::Request::new(String::new());
+        if let Some(seconds) = asked {
+            request.set_timeout(Duration::from_secs(seconds));
+        }
+        call(&peer.channel, "Unheard", request)
+            .await
+            .expect("answer");
+        let headers = peer.attempts().pop().expect("attempt");
+        timeout::parse(headers["grpc-timeout"].as_bytes()).expect("a timeout")
+    };
+
+    let second = Duration::from_secs(1);
+    let usual = sent(None).await;
+    assert!(usual > 5 * second && usual <= 10 * second, "{usual:?}");
+    // Whoever calls knows better what it is.
+    let asked = sent(Some(60)).await;
+    assert!(asked > 50 * second && asked <= 60 * second, "{asked:?}");
+}
+
+#[tokio::test]
 async fn a_call_made_by_a_handler_inherits_what_its_caller_left() {
     let peer = Peer::start(|_, _| async { reply(&["ok"], Code::Ok) }).await;
     let inbound = CallContext {

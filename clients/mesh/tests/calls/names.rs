@@ -1,13 +1,14 @@
 //! A name that is looked up again and again.
 
-use crate::peer::POLICIES;
+use crate::peer::{POLICIES, unary};
 use crate::replica::{Load, Replica, tuning, until};
-use cleave_mesh::{Mesh, Tuning};
+use cleave_mesh::{Mesh, Resolve, ResolveError, Resolved, Tuning};
+use futures::future::BoxFuture;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 
 /// A name server that knows one name, and answers every question with its addresses.
@@ -15,6 +16,8 @@ struct NameServer {
     address: SocketAddr,
     known: Arc<Mutex<Vec<Ipv4Addr>>>,
     asked: Arc<AtomicUsize>,
+    /// The questions for addresses of the family that it knows: one for each time that the name is looked up.
+    lookups: Arc<AtomicUsize>,
 }
 
 /// Answers are valid for a second, unless a test says otherwise.
@@ -31,11 +34,15 @@ impl NameServer {
         let known = Arc::new(Mutex::new(known));
         let answers = Arc::clone(&known);
         let asked = Arc::<AtomicUsize>::default();
-        let questions = Arc::clone(&asked);
+        let lookups = Arc::<AtomicUsize>::default();
+        let (questions, counted) = (Arc::clone(&asked), Arc::clone(&lookups));
         tokio::spawn(async move {
             let mut question = [0; 512];
             while let Ok((length, from)) = socket.recv_from(&mut question).await {
                 questions.fetch_add(1, Ordering::Relaxed);
+                if kind(&question) == ADDRESS {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
                 let known = answers.lock().expect("not poisoned").clone();
                 let answer = answer(&question[..length], &known, valid_for);
                 socket.send_to(&answer, from).await.expect("sent");
@@ -45,6 +52,7 @@ impl NameServer {
             address,
             known,
             asked,
+            lookups,
         }
     }
 
@@ -54,19 +62,36 @@ impl NameServer {
         until(|| self.asked.load(Ordering::Relaxed) >= goal).await;
     }
 
+    /// Waits until the name was looked up so often in all.
+    async fn looked_up(&self, times: usize) {
+        until(|| self.lookups.load(Ordering::Relaxed) >= times).await;
+    }
+
     fn set(&self, known: Vec<Ipv4Addr>) {
         *self.known.lock().expect("not poisoned") = known;
     }
 }
 
-/// The answer to a question: no error, these addresses, valid for so many seconds.
-fn answer(question: &[u8], known: &[Ipv4Addr], valid_for: u32) -> Vec<u8> {
+/// Where the name of a question ends, and what kind of address is asked for.
+fn end_and_kind(question: &[u8]) -> (usize, u16) {
     let mut end = HEADER;
     while question[end] != 0 {
         end += 1 + usize::from(question[end]);
     }
     end += 5;
-    let kind = u16::from_be_bytes([question[end - 4], question[end - 3]]);
+    (
+        end,
+        u16::from_be_bytes([question[end - 4], question[end - 3]]),
+    )
+}
+
+fn kind(question: &[u8]) -> u16 {
+    end_and_kind(question).1
+}
+
+/// The answer to a question: no error, these addresses, valid for so many seconds.
+fn answer(question: &[u8], known: &[Ipv4Addr], valid_for: u32) -> Vec<u8> {
+    let (end, kind) = end_and_kind(question);
     let known = if kind == ADDRESS { known } else { &[] };
     let mut out = question[..end].to_vec();
     out[2..4].copy_from_slice(&[0x81, 0x80]);
@@ -146,6 +171,90 @@ async fn a_failure_outweighs_what_a_name_was_said_to_be_valid_for() {
 
     until(|| two.calls() > 20).await;
     load.stop().await;
+}
+
+/// A mesh whose only peer is a name, looked up within these bounds.
+fn looked_up_within(names: &NameServer, floor: Duration, ceiling: Duration) -> Mesh {
+    let target = format!("dns://{}/bounds.test.:1", names.address);
+    let mesh = Mesh::builder(POLICIES)
+        .peer("bounds", &target)
+        .tuning(Tuning {
+            resolve_floor: floor,
+            resolve_ceiling: ceiling,
+            ..tuning()
+        });
+    mesh.build().expect("mesh")
+}
+
+#[tokio::test]
+async fn given_a_name_that_is_valid_for_no_time_when_it_is_followed_then_the_floor_holds() {
+    let names = NameServer::start(vec![Ipv4Addr::LOCALHOST], 0).await;
+    let floor = Duration::from_millis(100);
+    let begun = Instant::now();
+    let _mesh = looked_up_within(&names, floor, Duration::from_secs(60));
+
+    names.looked_up(6).await;
+
+    assert!(begun.elapsed() >= 5 * floor, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn given_a_name_that_is_valid_for_long_when_it_is_followed_then_the_ceiling_holds() {
+    let names = NameServer::start(vec![Ipv4Addr::LOCALHOST], HOUR).await;
+    let (floor, ceiling) = (Duration::from_millis(20), Duration::from_millis(100));
+    let _mesh = looked_up_within(&names, floor, ceiling);
+
+    names.looked_up(4).await;
+}
+
+#[tokio::test]
+async fn given_a_floor_above_the_ceiling_when_a_name_is_followed_then_the_floor_holds() {
+    let names = NameServer::start(vec![Ipv4Addr::LOCALHOST], SECOND).await;
+    let floor = Duration::from_millis(50);
+    let _mesh = looked_up_within(&names, floor, floor / 2);
+
+    names.looked_up(3).await;
+}
+
+/// A resolver that never answers the first time.
+struct Stuck {
+    asked: AtomicUsize,
+    address: String,
+}
+
+impl Resolve for Stuck {
+    fn resolve(&self) -> BoxFuture<'static, Result<Resolved, ResolveError>> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Box::pin(std::future::pending());
+        }
+        let resolved = Resolved {
+            addresses: vec![self.address.clone()],
+            valid_for: None,
+        };
+        Box::pin(async { Ok(resolved) })
+    }
+}
+
+#[tokio::test]
+async fn given_a_resolver_that_never_answers_when_its_time_is_over_then_it_is_asked_again() {
+    let one = Replica::start().await;
+    let stuck = Arc::new(Stuck {
+        asked: AtomicUsize::new(0),
+        address: one.address.to_string(),
+    });
+    let mesh = Mesh::builder(POLICIES)
+        .peer_at("script", stuck)
+        .tuning(Tuning {
+            resolve_timeout: Duration::from_millis(100),
+            resolve_floor: Duration::from_millis(20),
+            ..tuning()
+        });
+    let mesh = mesh.build().expect("mesh");
+
+    until(|| !mesh.state()[0].replicas.is_empty()).await;
+
+    let channel = mesh.to("script").expect("peer");
+    unary(&channel, "Read", "x").await.expect("answer");
 }
 
 /// The lines that an operator reads, of all tests: a subscriber of one thread would miss what others met first.

@@ -24,7 +24,7 @@ use tonic_prost::ProstCodec;
 
 const RETRY: Option<RetryPolicy> = Some(RetryPolicy {
     max_attempts: 4,
-    codes: &[Code::Unavailable],
+    codes: &[Code::Unavailable, Code::ResourceExhausted],
     initial_backoff: Duration::from_millis(2),
     max_backoff: Duration::from_millis(5),
     multiplier_percent: 200,
@@ -47,6 +47,17 @@ pub(crate) static POLICIES: PolicyTable = PolicyTable::new(&[
         }),
         idempotency: Idempotency::NoSideEffects,
         ..MethodPolicy::new("/test.Script/Hedged")
+    },
+    // One whose copies a test need not expect.
+    MethodPolicy {
+        timeout: Some(Duration::from_secs(20)),
+        hedging: Some(HedgingPolicy {
+            max_attempts: 2,
+            delay: Duration::from_secs(10),
+            non_fatal_codes: &[],
+        }),
+        idempotency: Idempotency::NoSideEffects,
+        ..MethodPolicy::new("/test.Script/HedgedLate")
     },
     MethodPolicy {
         on_unavailable: OnUnavailable::Cache {

@@ -7,7 +7,7 @@ use crate::host::{call, start};
 use crate::turn;
 use anyhow::{Context as _, Result};
 use cleave_e2e::steady::{Account, Steady};
-use cleave_mesh::policy::{Criticality, MethodPolicy, PolicyTable};
+use cleave_mesh::policy::{Code, Criticality, Idempotency, MethodPolicy, PolicyTable, RetryPolicy};
 use cleave_mesh::{Mesh, MeshChannel};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,20 +30,35 @@ const ADMISSION: [(&str, &str); 1] = [("host.admission.tolerated_latency", "1s")
 /// What the process may grow by, in KiB.
 const GROWTH: u64 = 64 * 1024;
 
+/// The retries of the contracts: what is shed comes back, if there is time.
+const RETRY: Option<RetryPolicy> = Some(RetryPolicy {
+    max_attempts: 4,
+    codes: &[Code::Unavailable, Code::ResourceExhausted],
+    initial_backoff: Duration::from_millis(20),
+    max_backoff: Duration::from_secs(1),
+    multiplier_percent: 200,
+});
+
 static POLICIES: PolicyTable = PolicyTable::new(&[
     MethodPolicy {
         timeout: Some(Duration::from_secs(5)),
         criticality: Criticality::Critical,
+        retry: RETRY,
+        idempotency: Idempotency::NoSideEffects,
         ..MethodPolicy::new("/test.Script/Critical")
     },
     MethodPolicy {
         timeout: Some(Duration::from_secs(5)),
         criticality: Criticality::Default,
+        retry: RETRY,
+        idempotency: Idempotency::NoSideEffects,
         ..MethodPolicy::new("/test.Script/Default")
     },
     MethodPolicy {
         timeout: Some(Duration::from_secs(5)),
         criticality: Criticality::Sheddable,
+        retry: RETRY,
+        idempotency: Idempotency::NoSideEffects,
         ..MethodPolicy::new("/test.Script/Sheddable")
     },
 ]);

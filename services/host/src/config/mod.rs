@@ -9,11 +9,13 @@ pub mod duration;
 mod fault;
 mod loader;
 mod merge;
+mod peers;
 mod settings;
 mod tls;
 
 pub use admission::AdmissionSettings;
 pub use fault::{Fault, Faults, Rejected};
 pub use loader::{Loader, Validate};
+pub use peers::LookupSettings;
 pub use settings::{HostSettings, LogFormat, OtlpSettings, TelemetrySettings};
 pub use tls::{Access, TlsSettings};

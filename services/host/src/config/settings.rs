@@ -4,6 +4,7 @@ use super::admission::AdmissionSettings;
 use super::duration;
 use super::fault::Faults;
 use super::loader::Validate;
+use super::peers::LookupSettings;
 use super::tls::TlsSettings;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -79,6 +80,8 @@ pub struct HostSettings {
     pub tls: TlsSettings,
     /// How much work the service takes on.
     pub admission: AdmissionSettings,
+    /// How the services that are called are looked up.
+    pub peers: LookupSettings,
 }
 
 /// How logs are written.
@@ -185,6 +188,7 @@ impl Validate for HostSettings {
         self.validate_durations(faults);
         self.tls.validate(faults);
         self.admission.validate(faults);
+        self.peers.validate(faults);
     }
 }
 

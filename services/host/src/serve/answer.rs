@@ -5,6 +5,7 @@
 use crate::admission::Permit;
 use crate::drain::Drain;
 use crate::meter::CallMeter;
+use crate::status::too_large;
 use bytes::Bytes;
 use cleave_mesh::Deadline;
 use cleave_mesh::context;
@@ -127,7 +128,7 @@ impl AnswerBody {
         } else if let Some(data) = frame.data_ref()
             && let Err(large) = self.frames.push(data)
         {
-            return self.end(Status::resource_exhausted(large.to_string()));
+            return self.end(too_large(large.to_string()));
         }
         if let Some(data) = frame.data_ref() {
             self.meter.passes(data);

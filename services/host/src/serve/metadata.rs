@@ -1,5 +1,6 @@
 //! What a call's headers must be before anything else looks at them.
 
+use crate::status::too_large;
 use cleave_mesh::context::CallContext;
 use cleave_mesh::metadata::{GRPC_TIMEOUT, TRACEPARENT, TRACESTATE};
 use cleave_mesh::timeout;
@@ -28,7 +29,7 @@ pub(super) fn check(headers: &HeaderMap, limit: u32) -> Result<(), Status> {
         .sum();
     if size > usize::try_from(limit).unwrap_or(usize::MAX) {
         let message = format!("the metadata takes {size} bytes, the limit is {limit}");
-        return Err(Status::resource_exhausted(message));
+        return Err(too_large(message));
     }
     for (name, value) in headers {
         if !name.as_str().ends_with("-bin") && value.to_str().is_err() {

@@ -1,6 +1,7 @@
 //! The body of a request on its way to the handler: measured, no message beyond the limit, and none that
 //! takes for ever to arrive.
 
+use crate::status::too_large;
 use crate::tap::Tape;
 use bytes::Bytes;
 use cleave_mesh::framing::FrameMeter;
@@ -103,7 +104,7 @@ impl Body for RequestBody {
         if let Some(data) = frame.data_ref()
             && let Err(large) = self.frames.push(data)
         {
-            return Poll::Ready(Some(Err(Status::resource_exhausted(large.to_string()))));
+            return Poll::Ready(Some(Err(too_large(large.to_string()))));
         }
         if let (Some(tape), Some(data)) = (&self.tape, frame.data_ref()) {
             tape.push(data);

@@ -4,7 +4,7 @@ use crate::rig::{connect, message, reply, respond, start, text_of, trailers, una
 use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::metadata::AsciiMetadataValue;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 
 const LIMIT: usize = 4 * 1024 * 1024;
 /// Tag and length that go before a string of about the limit.
@@ -30,6 +30,13 @@ async fn a_request_of_the_limit_passes_and_one_more_byte_does_not() {
     let status = status.expect_err("refused");
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("4194304"), "{status:?}");
+    assert_eq!(pushback(&status), Some("-1"));
+}
+
+/// When the caller is told to come back.
+fn pushback(status: &Status) -> Option<&str> {
+    let told = status.metadata().get("grpc-retry-pushback-ms")?;
+    Some(told.to_str().expect("text"))
 }
 
 #[tokio::test]
@@ -38,7 +45,9 @@ async fn an_answer_beyond_the_limit_is_refused_here_already() {
 
     let status = unary(&connect(running.addr()).await, "Call", String::new()).await;
 
-    assert_eq!(status.expect_err("refused").code(), Code::ResourceExhausted);
+    let status = status.expect_err("refused");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(pushback(&status), Some("-1"));
 }
 
 #[tokio::test]
@@ -123,6 +132,7 @@ async fn too_much_metadata_is_refused_with_the_limit() {
     let status = status.expect_err("refused");
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("16384"), "{status:?}");
+    assert_eq!(pushback(&status), Some("-1"));
 }
 
 #[tokio::test]

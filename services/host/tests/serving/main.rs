@@ -12,6 +12,7 @@ mod identity;
 mod limits;
 mod metrics;
 mod pki;
+mod pushback;
 mod reflection;
 mod remote;
 mod rig;

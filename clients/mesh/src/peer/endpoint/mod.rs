@@ -5,6 +5,7 @@ mod news;
 use super::breaker::Breaker;
 use super::connection::Stream;
 use super::dial_error::DialError;
+use super::keepalive::Keepalive;
 use super::load::Load;
 use super::pool::{Pool, Room};
 use super::shared::Shared;
@@ -38,6 +39,7 @@ pub(super) struct Endpoint {
     pub(super) authority: http::uri::Authority,
     pub(super) load: Load,
     pub(super) breaker: Breaker,
+    pub(super) keepalive: Keepalive,
     pub(super) stop: CancellationToken,
     /// A connection, or another one, is wanted.
     pub(super) wanted: Notify,
@@ -74,6 +76,7 @@ impl Endpoint {
             authority,
             load: Load::new(shared.seed(), tuning.decay),
             breaker: Breaker::new(tuning.first_ejection, tuning.max_ejection),
+            keepalive: Keepalive::new(tuning.keepalive_interval),
             stop,
             wanted: Notify::new(),
             demanded: Notify::new(),

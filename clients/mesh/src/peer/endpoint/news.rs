@@ -41,6 +41,17 @@ impl Endpoint {
         }
     }
 
+    /// It ended a connection because it had been pinged too often.
+    pub(in crate::peer) fn pinged_too_often(&self, connection: &Connection) {
+        self.keepalive.too_many(connection.pings());
+        tracing::warn!(
+            rpc.peer = &*self.shared.peer,
+            endpoint = &*self.address,
+            interval = ?self.keepalive.pings().interval,
+            "a replica was pinged too often; it is pinged less often now"
+        );
+    }
+
     /// No connection could be made.
     pub(in crate::peer) fn dial_failed(&self, error: DialError) {
         *self.error() = Some(error);
