@@ -12,6 +12,7 @@ mod probes;
 mod rollout;
 mod scaling;
 mod settings;
+mod variables;
 
 use anyhow::Result;
 use cleave_e2e::Manifests;
