@@ -7,11 +7,13 @@ mod broken;
 mod custom;
 mod identity;
 mod network;
+mod own;
 mod pods;
 mod probes;
 mod rollout;
 mod scaling;
 mod settings;
+mod tools;
 mod variables;
 
 use anyhow::Result;
