@@ -22,11 +22,12 @@ use serde_json::Value;
 
 /// What can be applied, as people will.
 const OVERLAYS: [&str; 3] = ["embedded", "postgres", "mysql"];
-const COMPONENTS: [&[&str]; 4] = [
+const COMPONENTS: [&[&str]; 5] = [
     &[],
     &["mtls"],
     &["cert-manager", "monitoring"],
     &["cert-manager", "authorities"],
+    &["traces"],
 ];
 /// Both services, each with its peer.
 const SERVICES: [(&str, &str); 2] = [("operations", "billing"), ("billing", "operations")];

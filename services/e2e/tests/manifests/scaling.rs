@@ -100,6 +100,18 @@ pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
     })
 }
 
+/// What the rule of the adapter, which stands in a comment, asks Prometheus for.
+pub(crate) fn counted() -> Result<String> {
+    let text = std::fs::read_to_string(manifests::folder().join("overlays/postgres/scaling.yaml"))?;
+    let (_, rest) = text.split_once("seriesQuery: '").context("a rule")?;
+    let (series, _) = rest.split_once('{').context("its labels")?;
+    anyhow::ensure!(
+        text.contains(&format!("avg_over_time({series}{{<<.LabelMatchers>>}}")),
+        "the rule looks for {series} and sums something else"
+    );
+    Ok(series.to_owned())
+}
+
 #[test]
 fn given_the_rule_of_the_adapter_then_scalers_ask_for_what_it_names() -> Result<()> {
     let file = manifests::folder().join("overlays/postgres/scaling.yaml");
