@@ -24,26 +24,38 @@ impl Manifests {
     /// # Errors
     /// When it cannot be rendered.
     pub fn render(overlay: &str, components: &[&str]) -> Result<Option<Self>> {
+        // A component has no say about where it is used, so a place is made that uses it.
+        let place = |to: &dyn Fn(&str) -> String| {
+            let used = components.iter().map(|name| format!("components/{name}"));
+            serde_json::json!({
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "resources": [to(&format!("overlays/{overlay}"))],
+                "components": used.map(|path| to(&path)).collect::<Vec<_>>(),
+            })
+            .to_string()
+        };
+        Self::render_in(place).with_context(|| format!("{overlay} {components:?}"))
+    }
+
+    /// A kustomization of somebody's own, which is given the way to each folder of the manifests that it names; `None`
+    /// as for [`render`](Self::render).
+    ///
+    /// # Errors
+    /// When it cannot be rendered.
+    pub fn render_in(
+        place: impl FnOnce(&dyn Fn(&str) -> String) -> String,
+    ) -> Result<Option<Self>> {
         let Some(tool) = tool() else {
             eprintln!(
                 "no kubectl is at hand, and {TOOL} names no other: manifests are not covered"
             );
             return Ok(None);
         };
-        // A component has no say about where it is used, so a place is made that uses it.
         let folder = tempfile::tempdir()?;
-        let to = |path: String| from_root(folder.path()).join(path).display().to_string();
-        let used: Vec<_> = components
-            .iter()
-            .map(|name| to(format!("components/{name}")))
-            .collect();
-        let place = serde_json::json!({
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            "resources": [to(format!("overlays/{overlay}"))],
-            "components": used,
-        });
-        fs::write(folder.path().join("kustomization.yaml"), place.to_string())?;
+        let root = from_root(folder.path());
+        let text = place(&|path| root.join(path).display().to_string());
+        fs::write(folder.path().join("kustomization.yaml"), text)?;
         let [program, arguments @ ..] = &*tool else {
             anyhow::bail!("{TOOL} names nothing");
         };
@@ -53,10 +65,7 @@ impl Manifests {
             .output()
             .with_context(|| format!("running {program}"))?;
         let complaint = String::from_utf8_lossy(&done.stderr);
-        ensure!(
-            done.status.success(),
-            "{overlay} {components:?}: {complaint}"
-        );
+        ensure!(done.status.success(), "{complaint}");
         Self::parse(&String::from_utf8(done.stdout)?).map(Some)
     }
 

@@ -1,8 +1,13 @@
-//! What comes in from outside, held against `.deny.toml`: where it comes from, under which licence, how often.
+//! What comes in from outside, held against `.deny.toml`: where it comes from, under which licence, how often. And what
+//! goes out with a release: its bill of materials, and the version and contract that notes, documents and images name.
 //!
 //! Goes by what cargo says and no more, so that it needs neither cargo-deny nor the network.
 
+use cleave_host::command::Program as _;
+use cleave_host::release;
+use operations::Operations;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
@@ -257,5 +262,126 @@ fn licence_expressions_are_understood() {
         "MIT ISC",
     ] {
         assert!(!permits(&allowed, unmet), "{unmet}");
+    }
+}
+
+/// What a text says between two others.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split_once(before)?.1.split(after).next()
+}
+
+fn document(name: &str) -> String {
+    std::fs::read_to_string(format!("{ROOT}/{name}")).expect("there")
+}
+
+#[test]
+fn the_notes_of_the_release_name_the_contract_that_it_speaks() {
+    let notes = document("deploy/RELEASES.md");
+    let heading = format!("\n## {}\n", release::VERSION);
+    let notes = between(&notes, &heading, "\n## ").expect("notes");
+    let named = between(notes, "ontract `", "`");
+    assert_eq!(named, Some(&*release::contract(Operations::policies())));
+}
+
+#[test]
+fn every_release_that_a_document_refers_to_is_this_one() {
+    let runbook = document("deploy/RUNBOOK.md");
+    let references: Vec<_> = runbook.split("?ref=").skip(1).collect();
+    assert!(references.len() > 2);
+    for reference in references {
+        let end = |c: char| c.is_whitespace() || c == ']';
+        assert_eq!(reference.split(end).next(), Some(release::VERSION));
+    }
+    for file in ["deploy/RUNBOOK.md", "deploy/compose.yaml"] {
+        let text = document(file);
+        for name in ["operations", "billing", "cleave", "$name"] {
+            for tag in text.split(&format!("cleave/{name}:")).skip(1) {
+                assert!(tag.starts_with(release::VERSION), "{file}: cleave/{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn images_that_compose_builds_are_labelled_as_what_they_are() {
+    let compose = document("deploy/compose.yaml");
+    let mut compose: Value = yaml_serde::from_str(&compose).expect("YAML");
+    let services = compose["services"].as_object_mut().expect("services");
+    let mut built = 0;
+    for (name, service) in services {
+        let build = &service["build"];
+        if build.is_null() {
+            continue;
+        }
+        built += 1;
+        let arguments = &build["args"];
+        assert_eq!(arguments["VERSION"], release::VERSION, "{name}");
+        let contract = release::contract(Operations::policies());
+        assert_eq!(arguments["CONTRACT"], contract.as_str(), "{name}");
+        // Nobody but whoever builds knows it.
+        assert_eq!(arguments["REVISION"], "${CLEAVE_COMMIT:-unknown}", "{name}");
+    }
+    assert_eq!(built, 3);
+}
+
+/// The bill of materials of a binary; nothing where there is no Python to write it.
+fn bill(binary: &str) -> Option<Vec<u8>> {
+    let python = Command::new("python3").arg("--version").output();
+    if !python.is_ok_and(|done| done.status.success()) {
+        eprintln!("no python3 is at hand: the bill of materials is not covered");
+        return None;
+    }
+    let output = Command::new(format!("{ROOT}/deploy/sbom"))
+        .arg(binary)
+        .output()
+        .expect("it runs");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    Some(output.stdout)
+}
+
+#[test]
+fn the_bill_of_materials_names_all_that_is_in_a_binary_with_licence_and_checksum() {
+    let Some(text) = bill("operations") else {
+        return;
+    };
+    assert_eq!(Some(&text), bill("operations").as_ref(), "the same again");
+    let bill: Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(bill["bomFormat"], "CycloneDX");
+    assert_eq!(bill["specVersion"], "1.5");
+    let own = &bill["metadata"]["component"];
+    assert_eq!(
+        own["purl"],
+        format!("pkg:cargo/operations@{}", release::VERSION)
+    );
+
+    let components = bill["components"].as_array().expect("components");
+    let lock: Lock = read("Cargo.lock");
+    let mut known = BTreeSet::from([own["bom-ref"].as_str().expect("a reference")]);
+    for component in components {
+        let name = component["name"].as_str().expect("a name");
+        assert_eq!(component["purl"], component["bom-ref"], "{name}");
+        assert!(
+            known.insert(component["bom-ref"].as_str().expect("a reference")),
+            "{name} twice"
+        );
+        assert!(component["licenses"][0]["expression"].is_string(), "{name}");
+        let from_outside = lock
+            .package
+            .iter()
+            .any(|package| package.name == name && package.source.is_some());
+        let sum = component["hashes"][0]["content"]
+            .as_str()
+            .unwrap_or_default();
+        assert_eq!(sum.len() == 64, from_outside, "{name}: {sum:?}");
+    }
+    let named = |name: &str| components.iter().any(|component| component["name"] == name);
+    assert!(named("tonic") && named("cleave-mesh") && named("sea-orm"));
+    // Nothing that only tests need, nothing that only the other service has.
+    assert!(!named("proptest") && !named("billing"));
+    for needs in bill["dependencies"].as_array().expect("dependencies") {
+        let mut all = needs["dependsOn"].as_array().expect("a list").iter();
+        let there = |one: &Value| one.as_str().is_some_and(|one| known.contains(one));
+        assert!(there(&needs["ref"]) && all.all(there), "{needs}");
     }
 }

@@ -197,6 +197,25 @@ fn cases() -> Vec<Case> {
         (
             "NetworkPolicy",
             "billing",
+            spec("/ingress/1/from/0"),
+            json!({"podSelector": {}}),
+            "Prometheus alone",
+        ),
+        (
+            "NetworkPolicy",
+            "billing",
+            spec("/ingress/1/from/0/namespaceSelector"),
+            json!({}),
+            "Prometheus alone",
+        ),
+        operations(
+            of("/env/0"),
+            json!({"name": "OPERATIONS__TELEMETRY__OTLP__ENDPOINT", "value": "http://collector:4317"}),
+            "no way out to the collector",
+        ),
+        (
+            "NetworkPolicy",
+            "billing",
             spec("/egress/1/ports/0/port"),
             json!(50_052),
             "no way out to port 50051",

@@ -96,6 +96,31 @@ fn check_scraping(manifests: &Manifests, faults: &mut Faults) {
 }
 
 #[test]
+fn given_the_scraping_of_prometheus_then_its_operator_keeps_the_same_series() -> Result<()> {
+    let read = |path: &str| -> Result<Value> {
+        let text = std::fs::read_to_string(manifests::folder().join(path))?;
+        Ok(yaml_serde::from_str(&text)?)
+    };
+    let (plain, operator) = (
+        read("../monitoring/prometheus.yaml")?,
+        read("components/monitoring/scrape.yaml")?,
+    );
+    let dropped = |rules: &Value| -> Vec<(Value, Value)> {
+        let all = rules.as_array().into_iter().flatten();
+        all.map(|rule| (rule["regex"].clone(), rule["action"].clone()))
+            .collect()
+    };
+    let wanted = dropped(&operator["spec"]["endpoints"][0]["metricRelabelings"]);
+    let jobs = plain["scrape_configs"].as_array().context("jobs")?;
+
+    assert!(!wanted.is_empty());
+    for job in jobs {
+        assert_eq!(dropped(&job["metric_relabel_configs"]), wanted, "{job}");
+    }
+    Ok(())
+}
+
+#[test]
 fn given_the_rules_of_prometheus_then_its_operator_is_given_the_same() -> Result<()> {
     let read = |path: &str| -> Result<Value> {
         let text = std::fs::read_to_string(manifests::folder().join(path))?;

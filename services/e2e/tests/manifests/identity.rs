@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 
 /// The keys of a Secret of certificates, as cert-manager and everybody else names them.
 const KEYS: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
+/// Where the authorities are during a change of authority.
+const AUTHORITIES: &str = "cleave-authorities";
 
 pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
     for (service, _) in SERVICES {
@@ -36,8 +38,10 @@ pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
         });
         let paths = [&tls.certificate, &tls.key, &tls.authority];
         for (path, key) in paths.into_iter().zip(KEYS) {
-            let held =
-                secret_at(pod, container, path) == Some((format!("{service}-tls"), key.to_owned()));
+            let found = held_at(pod, container, path);
+            let of = |holder: String| Some((holder, key.to_owned()));
+            let held = found == of(format!("Secret {service}-tls"))
+                || key == "ca.crt" && found == of(format!("ConfigMap {AUTHORITIES}"));
             faults.unless(held, || {
                 format!("{service}: {path} is not {key} of {service}-tls")
             });
@@ -47,15 +51,20 @@ pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
     check_callers(manifests, faults);
 }
 
-/// The Secret, and the key in it, that a container finds at this path.
-fn secret_at(pod: &Value, container: &Value, path: &str) -> Option<(String, String)> {
+/// What a container finds at this path: the Secret or ConfigMap, and the key in it. What is mounted as a single file is
+/// found nowhere: it would never change.
+fn held_at(pod: &Value, container: &Value, path: &str) -> Option<(String, String)> {
     let (folder, key) = path.rsplit_once('/')?;
     let mut mounts = container["volumeMounts"].as_array()?.iter();
     let mount = mounts.find(|mount| mount["mountPath"] == folder)?;
     let mut volumes = pod["spec"]["volumes"].as_array()?.iter();
     let volume = volumes.find(|volume| volume["name"] == mount["name"])?;
-    let secret = volume["secret"]["secretName"].as_str()?;
-    Some((secret.to_owned(), key.to_owned()))
+    let secret = volume["secret"]["secretName"].as_str();
+    let map = volume["configMap"]["name"].as_str();
+    let holder = secret
+        .map(|name| format!("Secret {name}"))
+        .or_else(|| map.map(|name| format!("ConfigMap {name}")))?;
+    Some((holder, key.to_owned()))
 }
 
 /// The certificate that is made for a service, where certificates are made, names it as others will know it.

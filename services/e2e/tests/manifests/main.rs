@@ -7,11 +7,14 @@ mod broken;
 mod custom;
 mod identity;
 mod network;
+mod own;
 mod pods;
 mod probes;
 mod rollout;
 mod scaling;
 mod settings;
+mod tools;
+mod variables;
 
 use anyhow::Result;
 use cleave_e2e::Manifests;
@@ -19,7 +22,13 @@ use serde_json::Value;
 
 /// What can be applied, as people will.
 const OVERLAYS: [&str; 3] = ["embedded", "postgres", "mysql"];
-const COMPONENTS: [&[&str]; 3] = [&[], &["mtls"], &["cert-manager", "monitoring"]];
+const COMPONENTS: [&[&str]; 5] = [
+    &[],
+    &["mtls"],
+    &["cert-manager", "monitoring"],
+    &["cert-manager", "authorities"],
+    &["traces"],
+];
 /// Both services, each with its peer.
 const SERVICES: [(&str, &str); 2] = [("operations", "billing"), ("billing", "operations")];
 

@@ -38,11 +38,9 @@ pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
             faults,
         );
         let scrapers = rules(&policy["ingress"], admin);
-        let only = scrapers.len() == 1
-            && scrapers[0]["from"]
-                .as_array()
-                .is_some_and(|from| from.len() == 1);
-        faults.unless(only, || {
+        let only = scrapers.iter().map(|rule| &rule["from"]);
+        let only: Vec<_> = only.collect();
+        faults.unless(only == [&prometheus()], || {
             format!("{own}: the admin port is for Prometheus alone")
         });
         let entrances = policy["ingress"].as_array().map_or(0, Vec::len);
@@ -52,6 +50,14 @@ pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
         check_service(manifests, own, [grpc, admin], faults);
         check_ways_out(manifests, own, peer, policy, faults);
     }
+}
+
+/// Whom the admin port is for: Prometheus' own pods, in its own namespace.
+fn prometheus() -> Value {
+    json!([{
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+    }])
 }
 
 /// Those who get in are those whom the contracts let call.
@@ -121,7 +127,8 @@ fn check_service(manifests: &Manifests, own: &str, ports: [u64; 2], faults: &mut
     }
 }
 
-/// Name servers, the peer, and the port of the database where that is a server.
+/// Name servers, the peer, the port of the database where that is a server, and that of the collector where traces have
+/// one.
 fn check_ways_out(
     manifests: &Manifests,
     own: &str,
@@ -141,8 +148,18 @@ fn check_ways_out(
         return;
     };
     let told = settings::of(manifests, own, pod, &pod["spec"]["containers"][0]);
-    let embedded = told.is_ok_and(|told| told.database.starts_with("sqlite:"));
-    let expected = if embedded { 2 } else { 3 };
+    let Some(told) = faults.take(told) else {
+        return;
+    };
+    let embedded = told.database.starts_with("sqlite:");
+    let collector = told.collector.rsplit(':').next().unwrap_or_default();
+    let collector: Option<u64> = collector.parse().ok();
+    if let Some(port) = collector {
+        faults.unless(rules(out, port).len() == 1, || {
+            format!("{own}: no way out to the collector at port {port}")
+        });
+    }
+    let expected = 2 + usize::from(!embedded) + usize::from(collector.is_some());
     faults.unless(ways == expected, || {
         format!("{own}: {ways} ways out, not {expected}")
     });

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// The registry that images are named for until somebody says where they are: it can never be anybody's.
+const NOBODYS: &str = "registry.invalid";
 /// The user of the images.
 const USER: u32 = 65_532;
 
@@ -15,27 +17,7 @@ pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
     for (document, pod) in pods(manifests) {
         let which = name(document);
         found += 1;
-        let spec = &pod["spec"];
-        let security = &spec["securityContext"];
-        for (place, value, expected) in [
-            (
-                "automountServiceAccountToken",
-                &spec["automountServiceAccountToken"],
-                json!(false),
-            ),
-            ("runAsNonRoot", &security["runAsNonRoot"], json!(true)),
-            ("runAsUser", &security["runAsUser"], json!(USER)),
-            ("runAsGroup", &security["runAsGroup"], json!(USER)),
-            (
-                "seccompProfile",
-                &security["seccompProfile"]["type"],
-                json!("RuntimeDefault"),
-            ),
-        ] {
-            faults.unless(*value == expected, || {
-                format!("{which}: {place} is {value}")
-            });
-        }
+        check_security(&which, &pod["spec"], faults);
         let program = service(document).to_owned();
         for container in containers(pod) {
             check_container(&which, &program, container, faults);
@@ -44,7 +26,38 @@ pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
     faults.unless(found >= 2, || "there are not two workloads".to_owned());
 }
 
-fn check_container(which: &str, service: &str, container: &Value, faults: &mut Faults) {
+/// Nobody's root, with nothing that it could write to or grow into.
+pub(crate) fn check_security(which: &str, spec: &Value, faults: &mut Faults) {
+    let security = &spec["securityContext"];
+    for (place, value, expected) in [
+        (
+            "automountServiceAccountToken",
+            &spec["automountServiceAccountToken"],
+            json!(false),
+        ),
+        ("runAsNonRoot", &security["runAsNonRoot"], json!(true)),
+        ("runAsUser", &security["runAsUser"], json!(USER)),
+        ("runAsGroup", &security["runAsGroup"], json!(USER)),
+        (
+            "seccompProfile",
+            &security["seccompProfile"]["type"],
+            json!("RuntimeDefault"),
+        ),
+    ] {
+        faults.unless(*value == expected, || {
+            format!("{which}: {place} is {value}")
+        });
+    }
+    for container in ["initContainers", "containers"]
+        .iter()
+        .filter_map(|key| spec[key].as_array())
+        .flatten()
+    {
+        check_confined(which, container, faults);
+    }
+}
+
+fn check_confined(which: &str, container: &Value, faults: &mut Faults) {
     let security = &container["securityContext"];
     for (place, value, expected) in [
         (
@@ -67,11 +80,6 @@ fn check_container(which: &str, service: &str, container: &Value, faults: &mut F
             format!("{which}: {place} is {value}")
         });
     }
-    let image = format!("cleave/{service}:{}", env!("CARGO_PKG_VERSION"));
-    let given = &container["image"];
-    faults.unless(*given == json!(image), || {
-        format!("{which}: the image is {given}, not {image}")
-    });
     for place in [
         "/resources/requests/cpu",
         "/resources/requests/memory",
@@ -80,6 +88,15 @@ fn check_container(which: &str, service: &str, container: &Value, faults: &mut F
         let asked = container.pointer(place).is_some_and(Value::is_string);
         faults.unless(asked, || format!("{which}: no {place}"));
     }
+}
+
+/// An image that the release builds, with arguments that its binary takes.
+pub(crate) fn check_container(which: &str, service: &str, container: &Value, faults: &mut Faults) {
+    let image = format!("{NOBODYS}/cleave/{service}:{}", env!("CARGO_PKG_VERSION"));
+    let given = &container["image"];
+    faults.unless(*given == json!(image), || {
+        format!("{which}: the image is {given}, not {image}")
+    });
     let arguments: Vec<_> = container["args"].as_array().into_iter().flatten().collect();
     let taken = takes(service, &arguments);
     faults.unless(taken, || {

@@ -1,6 +1,8 @@
-//! What the kubelet asks for is what a running service answers.
+//! What the kubelet asks for is what a running service answers, and what the number of replicas follows is what it
+//! counts.
 
 use crate::pods::program;
+use crate::scaling::counted;
 use crate::{OVERLAYS, SERVICES};
 use anyhow::{Context as _, Result};
 use cleave_e2e::{Manifests, Process};
@@ -15,7 +17,8 @@ use tonic_health::pb::health_client::HealthClient;
 const PROBES: [&str; 3] = ["startupProbe", "livenessProbe", "readinessProbe"];
 
 #[tokio::test]
-async fn given_a_running_service_when_asked_what_probes_ask_then_it_serves() -> Result<()> {
+async fn given_a_running_service_when_asked_what_probes_and_scalers_ask_then_it_answers()
+-> Result<()> {
     for (service, peer) in SERVICES {
         let folder = tempfile::tempdir()?;
         let database = TestDatabase::on(Engine::Sqlite)
@@ -26,6 +29,9 @@ async fn given_a_running_service_when_asked_what_probes_ask_then_it_serves() -> 
         process.set("database.url", database.url());
         process.set(&format!("peers.{peer}"), "");
         process.start().await?;
+        let metrics = cleave_e2e::admin::page(process.admin(), "/metrics").await?;
+        let series = format!("\n{}{{", counted()?);
+        anyhow::ensure!(metrics.contains(&series), "{service} exports no {series:?}");
         let channel = Endpoint::from_shared(format!("http://{}", process.admin()))?
             .connect()
             .await?;

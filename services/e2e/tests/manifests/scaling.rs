@@ -3,7 +3,12 @@
 use crate::{Faults, SERVICES};
 use anyhow::{Context as _, Result};
 use cleave_e2e::{Manifests, manifests};
+use cleave_host::command::Program;
+use operations::Operations;
 use serde_json::{Value, json};
+
+/// Connections that a replica holds beside its pool, to end statements that take too long.
+const CONTROLS: u64 = 2;
 
 pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
     for (service, _) in SERVICES {
@@ -95,6 +100,18 @@ pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
     })
 }
 
+/// What the rule of the adapter, which stands in a comment, asks Prometheus for.
+pub(crate) fn counted() -> Result<String> {
+    let text = std::fs::read_to_string(manifests::folder().join("overlays/postgres/scaling.yaml"))?;
+    let (_, rest) = text.split_once("seriesQuery: '").context("a rule")?;
+    let (series, _) = rest.split_once('{').context("its labels")?;
+    anyhow::ensure!(
+        text.contains(&format!("avg_over_time({series}{{<<.LabelMatchers>>}}")),
+        "the rule looks for {series} and sums something else"
+    );
+    Ok(series.to_owned())
+}
+
 #[test]
 fn given_the_rule_of_the_adapter_then_scalers_ask_for_what_it_names() -> Result<()> {
     let file = manifests::folder().join("overlays/postgres/scaling.yaml");
@@ -113,5 +130,37 @@ fn given_the_rule_of_the_adapter_then_scalers_ask_for_what_it_names() -> Result<
         assert_eq!(*metric, json!(named));
     }
     assert_eq!(scalers.documents().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn given_the_most_replicas_then_the_connections_that_people_plan_by_are_theirs() -> Result<()> {
+    let read = |name: &str| std::fs::read_to_string(manifests::folder().join(name));
+    let (overlay, guide) = (
+        read("overlays/postgres/scaling.yaml")?,
+        read("../SCALING.md")?,
+    );
+    let settings = Operations::loader().load::<<Operations as Program>::Settings>()?;
+    let connections = u64::from(settings.database.connections);
+    let scalers = Manifests::parse(&overlay)?;
+    let most = scalers.documents().iter();
+    let most: Vec<_> = most
+        .map(|scaler| scaler["spec"]["maxReplicas"].as_u64())
+        .collect();
+
+    let [Some(replicas), other] = *most else {
+        anyhow::bail!("not two scalers: {most:?}");
+    };
+    assert_eq!(other, Some(replicas));
+    let one = (connections + CONTROLS) * replicas;
+    let of_one = format!("({connections} + {CONTROLS}) x {replicas} = {one}");
+    for (name, text) in [("scaling.yaml", &overlay), ("SCALING.md", &guide)] {
+        assert!(text.contains(&of_one), "{name} does not say {of_one}");
+    }
+    let of_both = format!("2 x {one} = {}", 2 * one);
+    assert!(
+        guide.contains(&of_both),
+        "SCALING.md does not say {of_both}"
+    );
     Ok(())
 }

@@ -19,6 +19,8 @@ pub(crate) struct Told {
     pub(crate) host: HostSettings,
     pub(crate) database: String,
     pub(crate) peer: String,
+    /// Where traces go; empty for nowhere.
+    pub(crate) collector: String,
 }
 
 pub(crate) fn check(manifests: &Manifests, faults: &mut Faults) {
@@ -121,6 +123,7 @@ pub(crate) fn of(
                 host: settings.host,
                 database: settings.database.url,
                 peer: settings.peers.billing,
+                collector: settings.telemetry.otlp.endpoint,
             })
         }
         "billing" => {
@@ -129,6 +132,7 @@ pub(crate) fn of(
                 host: settings.host,
                 database: settings.database.url,
                 peer: settings.peers.operations,
+                collector: settings.telemetry.otlp.endpoint,
             })
         }
         other => anyhow::bail!("there is no service {other:?}"),
