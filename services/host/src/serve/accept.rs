@@ -23,7 +23,7 @@ pub(crate) async fn accept(mut port: Port, workers: Workers, slots: Slots, drain
                 failing = false;
                 // Closed at once rather than left waiting: the client can go to another replica.
                 let Some(slot) = slots.take() else { continue };
-                workers.hand_over(connection, slot).await;
+                workers.hand_over(connection, slot);
             }
             Err(error) => {
                 // Once, for it fails as often as it is tried.
