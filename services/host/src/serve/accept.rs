@@ -7,7 +7,7 @@ use crate::drain::Drain;
 use std::time::Duration;
 
 /// The rest after a failure to accept: usually, too many files are open.
-pub(super) const REST: Duration = Duration::from_millis(50);
+pub(crate) const REST: Duration = Duration::from_millis(50);
 
 /// Takes connections until the drain closes the listener.
 pub(crate) async fn accept(mut port: Port, workers: Workers, slots: Slots, drain: Drain) {

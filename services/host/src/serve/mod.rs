@@ -20,12 +20,12 @@ mod slot;
 mod wire;
 mod worker;
 
-pub(crate) use accept::accept;
+pub(crate) use accept::{REST, accept};
 pub(crate) use activity::Busy;
 pub(crate) use call::Stack;
 pub(crate) use census::Census;
 pub(crate) use handshake::Handshake;
 pub use listen::{Listen, Listener};
-pub(crate) use listen::{Network, Port};
+pub(crate) use listen::{Network, Port, Socket};
 pub(crate) use slot::Slots;
 pub(crate) use worker::Workers;
