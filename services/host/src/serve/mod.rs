@@ -1,11 +1,13 @@
 //! The way of a call from the socket to its handler and back.
 //!
 //! `accept` takes connections while there are `slot`s and deals them out to the `worker`s, one runtime per
-//! core; after the `handshake` a `connection` speaks HTTP/2 over its `wire`; each call passes `call`, where
-//! its metadata, caller, deadline, limits and panics are dealt with, and leaves through `answer`.
+//! core; after the `handshake` a `connection` speaks HTTP/2 over its `wire`; each call runs on a
+//! `stream` and passes `admit`, where its metadata, caller and place are dealt with, and `call`, where its
+//! deadline, limits and panics are, and leaves through `answer`.
 
 mod accept;
 mod activity;
+mod admit;
 mod answer;
 mod authorize;
 mod call;
@@ -17,6 +19,7 @@ mod metadata;
 mod origin;
 mod request;
 mod slot;
+mod stream;
 mod wire;
 mod worker;
 

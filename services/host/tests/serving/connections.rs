@@ -4,15 +4,15 @@ use crate::rig::{connect, host, message, page, reply, respond, rest, unary, watc
 use bytes::Bytes;
 use cleave_host::Running;
 use futures::{StreamExt as _, stream};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{Connection, SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tonic::Code;
+use tonic::{Code, Status};
 
 type Io = TokioIo<TcpStream>;
 
@@ -103,6 +103,46 @@ async fn a_stream_on_a_connection_of_age_is_told_to_go_elsewhere() {
 
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("come of age"), "{status:?}");
+}
+
+#[tokio::test]
+async fn given_a_connection_in_its_grace_when_the_service_ends_then_the_grace_is_over() {
+    // Given a connection of age, with a stream that has two minutes to end
+    let running = host(
+        &[("host.max_connection_age", "20ms")],
+        |request| async move {
+            if request.uri().path().ends_with("Call") {
+                return reply("fine");
+            }
+            let messages = stream::iter([message("first")]).chain(stream::pending());
+            respond(messages.boxed())
+        },
+    )
+    .start()
+    .await
+    .expect("started");
+    let (mut sender, connection) = bare(running.addr()).await;
+    let ended = tokio::spawn(connection);
+    let stream = sender.send_request(request("Watch")).await.expect("answer");
+    while sender.try_send_request(request("Call")).await.is_ok() {}
+    let start = Instant::now();
+
+    // When the service ends
+    let stopped = running.shutdown().await;
+
+    // Then the stream is told within the cap, and the end is clean
+    assert!(stopped.clean);
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+    let body = stream.into_body().collect().await.expect("whole");
+    let status = Status::from_header_map(body.trailers().expect("trailers"));
+    let status = status.expect("a status");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("shutting down"), "{status:?}");
+    ended.await.expect("joined").expect("ended in order");
 }
 
 #[tokio::test]

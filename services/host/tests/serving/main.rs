@@ -21,3 +21,4 @@ mod skew;
 mod slow;
 mod tap;
 mod tasks;
+mod unread;
