@@ -1,6 +1,6 @@
 //! What must hold of a call before its handler runs.
 
-use super::authorize::Authorization;
+use super::authorize::{self, Authorization};
 use super::metadata;
 use super::origin::Origin;
 use crate::admission::{Admission, Permit};
@@ -77,7 +77,7 @@ impl Gate {
             Some(_) => deadline,
             None => Some(Deadline::after(self.longest(asked))),
         };
-        let permit = self.place(method).map_err(refuse)?;
+        let permit = self.place(method, path).map_err(refuse)?;
         Ok(Admitted {
             deadline,
             head,
@@ -86,11 +86,19 @@ impl Gate {
     }
 
     /// A place for the call, if it takes one. What belongs to no contract, health above all, is answered under any
-    /// load, and so is the question for the contract itself.
-    fn place(&self, method: Option<&'static MethodPolicy>) -> Result<Option<Permit>, Status> {
-        let weighed = method.filter(|method| !method.path.starts_with(contract::PREFIX));
-        let permit = weighed.map(|method| self.admission.admit(method));
-        permit.transpose().map_err(|refusal| refusal.into_status())
+    /// load, and so is the question for the contract itself; but what lasts is bounded there, too.
+    fn place(
+        &self,
+        method: Option<&'static MethodPolicy>,
+        path: &str,
+    ) -> Result<Option<Permit>, Status> {
+        let permit = match method {
+            Some(method) if method.path.starts_with(contract::PREFIX) => return Ok(None),
+            Some(method) => self.admission.admit(method),
+            None if authorize::lasts(path) => self.admission.admit_own(path),
+            None => return Ok(None),
+        };
+        permit.map(Some).map_err(|refusal| refusal.into_status())
     }
 
     /// How long a call may take: what its caller asks for within the service's bounds, else what the
