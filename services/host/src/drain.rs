@@ -1,8 +1,9 @@
 //! The end of a service, in order and in bounded time.
 //!
 //! One object for SIGTERM, Ctrl-C and tests. Each stage is a token; whoever takes part waits for its own:
-//! health turns NOT_SERVING (`begun`), then the listener closes and endless streams end (`closing`), then
-//! the tasks stop after their tick (`tasks`), and under one hard cap everything is dropped (`killed`).
+//! health turns NOT_SERVING (`begun`), then the listener closes and endless streams end (`closing`), those that
+//! do not look a moment later than the others, then the tasks stop after their tick (`tasks`), and under one hard
+//! cap everything is dropped (`killed`).
 
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! A service in the making: what it serves, what must answer, what it does on its own.
 
-use crate::admin::{Admin, Section};
+use crate::admin::{self, Admin, Section};
 use crate::config::{Faults, HostSettings, Rejected, Validate as _};
 use crate::contract::ContractService;
 use crate::drain::Drain;
@@ -244,11 +244,8 @@ impl HostBuilder {
             sections: self.sections.into(),
             health,
         };
-        let admin = tokio::spawn(async move {
-            if let Err(error) = axum::serve(admin, page.pages()).await {
-                tracing::warn!(%error, "the admin port failed");
-            }
-        });
+        let admin = admin::serve(admin, page, self.settings.handshake_timeout);
+        let admin = tokio::spawn(admin);
         tracing::info!(
             service.name = &*self.name,
             %listen,

@@ -7,6 +7,7 @@
 //! machine alone ([`Near`]), unless the configuration opens it by name.
 
 mod near;
+mod serve;
 
 use crate::admission::Admission;
 use crate::drain::Drain;
@@ -20,7 +21,6 @@ use crate::task::Driver;
 use crate::telemetry::{self, LevelError};
 use axum::Json;
 use axum::Router;
-use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -30,8 +30,9 @@ use cleave_kernel::{Clock as _, SystemClock, Timestamp};
 use cleave_mesh::tls::Credentials;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use near::{Near, Remote};
+use near::Near;
 use serde_json::{Map, Value, json};
+pub(crate) use serve::serve;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
@@ -81,7 +82,7 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// The pages of the admin port.
-    pub(crate) fn pages(self) -> IntoMakeServiceWithConnectInfo<Router, Remote> {
+    fn pages(self) -> Router {
         let health = format!("/{}/{{*method}}", HealthServer::<HealthService>::NAME);
         Router::new()
             .route_service(&health, HealthServer::new(self.health.clone()))
@@ -93,7 +94,6 @@ impl Admin {
             .route("/tap", get(tap_calls))
             .route("/log", get(log).put(set_log))
             .with_state(self)
-            .into_make_service_with_connect_info()
     }
 }
 

@@ -1,23 +1,14 @@
 //! Who may see messages, and change something, on the admin port: this machine, unless all others may by name.
 
 use super::Admin;
-use crate::serve::Port;
-use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::serve::IncomingStream;
 use std::net::SocketAddr;
 
 /// Who asks for a page.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Remote(SocketAddr);
-
-impl Connected<IncomingStream<'_, Port>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, Port>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
+pub(super) struct Remote(pub(super) SocketAddr);
 
 /// The request comes from this machine, or from elsewhere by permission.
 pub(super) struct Near;
@@ -26,8 +17,8 @@ impl FromRequestParts<Admin> for Near {
     type Rejection = (StatusCode, String);
 
     async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Self::Rejection> {
-        let remote = parts.extensions.get::<ConnectInfo<Remote>>();
-        let remote = remote.map(|ConnectInfo(Remote(remote))| remote.ip().to_canonical());
+        let remote = parts.extensions.get::<Remote>();
+        let remote = remote.map(|Remote(remote)| remote.ip().to_canonical());
         if admin.remote_control || remote.is_some_and(|remote| remote.is_loopback()) {
             return Ok(Self);
         }

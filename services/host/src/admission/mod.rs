@@ -3,7 +3,8 @@
 //! Unary calls are bounded by a limit that adapts to how long they take (`gradient` decides, `window`
 //! measures); within it, sheddable calls get the least and critical ones the most, so they are refused in
 //! that order, and none is refused because of others that matter less (`occupancy` counts), short of the most that is
-//! allowed. Streams last and cost little while they are silent: they have a plain bound of their own.
+//! allowed. Streams last and cost little while they are silent: they have a plain bound of their own. Those of health
+//! and reflection have another one of the same size, so that neither kind takes the places of the other.
 
 mod gradient;
 mod occupancy;
@@ -53,6 +54,7 @@ struct Inner {
     limit: AtomicU32,
     calls: Occupancy,
     streams: AtomicU32,
+    own_streams: AtomicU32,
     measure: Measure,
     gradient: Mutex<Gradient>,
     metrics: Metrics,
@@ -71,6 +73,8 @@ pub(crate) struct Load {
     limit: u32,
     calls: u32,
     streams: u32,
+    /// Of health and reflection.
+    own_streams: u32,
 }
 
 /// The place of one call, free again once dropped.
@@ -87,6 +91,7 @@ enum Place {
         began: Instant,
     },
     Stream,
+    OwnStream,
 }
 
 impl Admission {
@@ -111,6 +116,7 @@ impl Admission {
                 limit: AtomicU32::new(settings.max_calls),
                 calls: Occupancy::default(),
                 streams: AtomicU32::new(0),
+                own_streams: AtomicU32::new(0),
                 measure: Measure::default(),
                 gradient: Mutex::new(gradient),
                 metrics,
@@ -124,7 +130,31 @@ impl Admission {
             limit: self.inner.limit.load(Ordering::Relaxed),
             calls: self.inner.calls.total(),
             streams: self.inner.streams.load(Ordering::Relaxed),
+            own_streams: self.inner.own_streams.load(Ordering::Relaxed),
         }
+    }
+
+    /// Takes on a stream of health or reflection.
+    ///
+    /// # Errors
+    /// When there are too many already; with the time to come back.
+    pub(crate) fn admit_own(&self, path: &str) -> Result<Permit, Box<Refusal>> {
+        let method = path.trim_start_matches('/');
+        self.admit_stream(&self.inner.own_streams, method, Place::OwnStream)
+    }
+
+    fn admit_stream(
+        &self,
+        open: &AtomicU32,
+        method: &str,
+        place: Place,
+    ) -> Result<Permit, Box<Refusal>> {
+        let limit = self.inner.max_streams;
+        if !enter(open, limit) {
+            self.inner.metrics.streams_refused.increment(1);
+            return Err(Box::new(too_many_streams(method, limit)));
+        }
+        Ok(self.permit(place))
     }
 
     /// Takes the call on.
@@ -134,11 +164,7 @@ impl Admission {
     pub(crate) fn admit(&self, method: &MethodPolicy) -> Result<Permit, Box<Refusal>> {
         let inner = &self.inner;
         if !method.is_unary() {
-            if !enter(&inner.streams, inner.max_streams) {
-                inner.metrics.streams_refused.increment(1);
-                return Err(Box::new(too_many_streams(method, inner.max_streams)));
-            }
-            return Ok(self.permit(Place::Stream));
+            return self.admit_stream(&inner.streams, method.name(), Place::Stream);
         }
         let criticality = method.criticality;
         let (percent, delay) = share(criticality);
@@ -221,6 +247,9 @@ impl Drop for Permit {
             Place::Stream => {
                 self.inner.streams.fetch_sub(1, Ordering::Relaxed);
             }
+            Place::OwnStream => {
+                self.inner.own_streams.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -237,9 +266,9 @@ fn overloaded(method: &MethodPolicy, delay: Duration) -> Refusal {
         )
 }
 
-fn too_many_streams(method: &MethodPolicy, limit: u32) -> Refusal {
+fn too_many_streams(method: &str, limit: u32) -> Refusal {
     let message = format!("the service has {limit} streams open, as many as it can");
     MESH.exhausted("STREAMS_EXHAUSTED", message, Duration::from_secs(1))
-        .meta("method", method.name())
+        .meta("method", method)
         .meta("limit", limit)
 }

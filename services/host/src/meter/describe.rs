@@ -27,7 +27,7 @@ pub(crate) fn describe() {
     describe_gauge!("cleave.server.connections", "Connections open now");
     describe_counter!(
         "cleave.server.connections_refused",
-        "Connections closed at once because there were too many"
+        "Connections closed at once because there were too many, or nobody to serve them"
     );
     describe_counter!(
         "cleave.server.connections_ended",

@@ -7,7 +7,7 @@ use crate::drain::Drain;
 use std::time::Duration;
 
 /// The rest after a failure to accept: usually, too many files are open.
-pub(super) const REST: Duration = Duration::from_millis(50);
+pub(crate) const REST: Duration = Duration::from_millis(50);
 
 /// Takes connections until the drain closes the listener.
 pub(crate) async fn accept(mut port: Port, workers: Workers, slots: Slots, drain: Drain) {
@@ -23,7 +23,7 @@ pub(crate) async fn accept(mut port: Port, workers: Workers, slots: Slots, drain
                 failing = false;
                 // Closed at once rather than left waiting: the client can go to another replica.
                 let Some(slot) = slots.take() else { continue };
-                workers.hand_over(connection, slot).await;
+                workers.hand_over(connection, slot);
             }
             Err(error) => {
                 // Once, for it fails as often as it is tried.

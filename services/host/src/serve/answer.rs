@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -33,8 +33,11 @@ pub(super) fn panicked() -> Status {
     Status::internal("an internal error; the service has logged it")
 }
 
-/// What a stream ends with when its connection has come of age.
-fn retired() -> Status {
+/// What a stream ends with that must leave its connection.
+pub(super) fn retired(drain: &Drain) -> Status {
+    if drain.token().is_cancelled() {
+        return drain.status();
+    }
     Status::unavailable("the connection has come of age; call again on another")
 }
 
@@ -163,7 +166,8 @@ impl AnswerBody {
             .as_mut()
             .is_some_and(|retired| retired.as_mut().poll(cx).is_ready());
         if retired_now {
-            return self.end(retired());
+            let status = retired(&self.drain);
+            return self.end(status);
         }
         match ready!(self.poll_inner(cx)) {
             Some(Ok(frame)) => self.pass(frame),
@@ -189,6 +193,16 @@ pub(super) fn code_in(headers: &HeaderMap) -> Option<Code> {
     headers
         .get(GRPC_STATUS)
         .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let late = |expiry: &Pin<Box<Sleep>>| expiry.deadline() <= Instant::now();
+        // Its stream was reset, for the client did not take it in time.
+        if self.inner.is_some() && self.expiry.as_ref().is_some_and(late) {
+            self.finish(Code::DeadlineExceeded);
+        }
+    }
 }
 
 impl http_body::Body for AnswerBody {

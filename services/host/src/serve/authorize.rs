@@ -13,7 +13,13 @@ use tonic::Status;
 const MESH: Domain = Domain::new("mesh.cleave");
 
 const HEALTH: &str = "/grpc.health.v1.Health/";
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 const REFLECTION: &str = "/grpc.reflection.";
+
+/// Whether a method that belongs to no contract has streams that last until their client has enough.
+pub(super) fn lasts(path: &str) -> bool {
+    path == HEALTH_WATCH || path.starts_with(REFLECTION)
+}
 
 /// The rules.
 #[derive(Debug)]

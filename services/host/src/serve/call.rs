@@ -1,31 +1,30 @@
-//! One call: what must hold before its handler runs, and while it does.
+//! One call: what must hold while its handler runs.
 
-use super::answer::{AnswerBody, Bounds, expired, hint, panicked};
-use super::authorize::Authorization;
+use super::admit::Gate;
+use super::answer::{AnswerBody, Bounds, expired, hint, panicked, retired};
 use super::metadata;
 use super::origin::{Identity, Origin};
 use super::request::{Limits, RequestBody};
-use crate::admission::{Admission, Permit};
+use super::stream;
+use crate::admission::Admission;
 use crate::config::HostSettings;
 use crate::drain::Drain;
 use crate::meter::{CallMeter, Metrics};
 use crate::tap::Taps;
-use cleave_mesh::contract::messages as contract;
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use cleave_mesh::{Deadline, context};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use tonic::Code;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::server::TcpConnectInfo;
-use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::Instrument as _;
 
@@ -41,15 +40,11 @@ pub(crate) struct Stack {
 struct Shared {
     settings: HostSettings,
     policies: PolicyTable,
-    authorization: Authorization,
-    admission: Admission,
+    gate: Gate,
     metrics: Metrics,
     taps: Taps,
     drain: Drain,
 }
-
-/// When a call must be over, and its place.
-type Admitted = (Option<Deadline>, Option<Permit>);
 
 impl Stack {
     pub(crate) fn new(
@@ -61,8 +56,7 @@ impl Stack {
     ) -> Self {
         let shared = Arc::new(Shared {
             policies,
-            authorization: Authorization::new(&settings.tls),
-            admission: Admission::new(service, &settings.admission),
+            gate: Gate::new(service, &settings),
             metrics: Metrics::new(service, policies),
             taps: Taps::default(),
             drain,
@@ -81,7 +75,7 @@ impl Stack {
 
     /// How much work there is.
     pub(crate) fn admission(&self) -> &Admission {
-        &self.shared.admission
+        self.shared.gate.admission()
     }
 
     /// Who watches the calls.
@@ -111,7 +105,8 @@ impl Stack {
             let meter = self.shared.metrics.call(path, remote, busy, context);
             meter.recorded(recorder)
         };
-        let (deadline, permit) = match self.admit(method, &request) {
+        let admitted = self.shared.gate.admit(method, &request, &self.origin);
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(mut refusal) => {
                 hint(&self.shared.drain, refusal.headers_mut());
@@ -120,74 +115,26 @@ impl Stack {
                 return *refusal;
             }
         };
-        context.deadline = deadline;
+        context.deadline = admitted.deadline;
         let meter = meter(context);
         let received = Arc::new(AtomicU64::new(0));
         let unary = method.is_some_and(MethodPolicy::is_unary);
-        let response = self
-            .handle(request, &meter, unary, Arc::clone(&received))
-            .await;
+        let handler = self.handle(request, &meter, unary, Arc::clone(&received));
+        let handler = within(admitted.head, handler);
+        let response = match method {
+            Some(method) if !method.is_unary() => self.unless_retired(handler).await,
+            _ => handler.await,
+        };
+        stream::answered(admitted.deadline.map(|deadline| deadline.at()));
         let bounds = Bounds {
             // A unary call is done: how fast its caller reads the answer is no work of ours.
-            permit: permit.filter(|_| !unary),
+            permit: admitted.permit.filter(|_| !unary),
             drain: self.shared.drain.clone(),
-            deadline,
+            deadline: admitted.deadline,
             bytes: self.shared.settings.max_message_bytes,
             retired: (!unary).then(|| self.origin.retired.clone()),
         };
         AnswerBody::wrap(response, bounds, received, meter)
-    }
-
-    /// Refuses what no handler should see; otherwise tells when the call must be over, and gives it a
-    /// place.
-    fn admit(
-        &self,
-        method: Option<&'static MethodPolicy>,
-        request: &Request<Incoming>,
-    ) -> Result<Admitted, Box<Response<Body>>> {
-        let kind = request
-            .headers()
-            .get(http::header::CONTENT_TYPE)
-            .map(|kind| kind.as_bytes());
-        if !kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Box::new(response));
-        }
-        let refuse = |status: Status| Box::new(status.into_http());
-        metadata::check(request.headers(), self.shared.settings.max_metadata_bytes)
-            .map_err(refuse)?;
-        self.shared
-            .authorization
-            .check(&self.origin.identity, request.uri().path(), method)
-            .map_err(refuse)?;
-        let asked = metadata::timeout(request.headers()).map_err(refuse)?;
-        let deadline = self.timeout(method, asked).map(Deadline::after);
-        // What belongs to no contract, health above all, is answered under any load, and so is the question for
-        // the contract itself.
-        let weighed = method.filter(|method| !method.path.starts_with(contract::PREFIX));
-        let permit = weighed.map(|method| self.shared.admission.admit(method));
-        let permit = permit
-            .transpose()
-            .map_err(|refusal| refuse(refusal.into_status()))?;
-        Ok((deadline, permit))
-    }
-
-    /// How long a call may take: what its caller asks for within the service's bounds, else what the
-    /// policy says. A stream is bounded only by its caller or its policy.
-    fn timeout(
-        &self,
-        method: Option<&'static MethodPolicy>,
-        asked: Option<Duration>,
-    ) -> Option<Duration> {
-        let longest = self.shared.settings.max_timeout;
-        match method {
-            Some(method) if method.is_unary() => {
-                Some(asked.or(method.timeout).unwrap_or(longest).min(longest))
-            }
-            Some(method) => asked.or(method.timeout),
-            None => asked,
-        }
     }
 
     /// Runs the handler, up to the headers of its answer.
@@ -219,20 +166,41 @@ impl Stack {
         let mut routes = self.routes.clone();
         let handler = context::scope(call, async move { routes.call(request).await });
         let handler = AssertUnwindSafe(handler.instrument(span)).catch_unwind();
-        let outcome = match meter.context().deadline {
-            None => handler.await,
-            Some(deadline) => match tokio::time::timeout_at(deadline.at(), handler).await {
-                Ok(outcome) => outcome,
-                Err(_) => return expired().into_http(),
-            },
-        };
-        match outcome {
+        match handler.await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             // The panic hook has logged it, with the span of the call.
             Err(_) => panicked().into_http(),
         }
     }
+
+    /// Runs the handler of a stream unless it must leave its connection: it may wait for its client, for ever.
+    async fn unless_retired(
+        &self,
+        handler: impl Future<Output = Response<Body>>,
+    ) -> Response<Body> {
+        tokio::select! {
+            biased;
+            response = handler => response,
+            () = self.origin.retired.cancelled() => {
+                let mut response = retired(&self.shared.drain).into_http();
+                hint(&self.shared.drain, response.headers_mut());
+                response
+            }
+        }
+    }
+}
+
+/// Runs the handler up to its deadline.
+async fn within(
+    deadline: Option<Deadline>,
+    handler: impl Future<Output = Response<Body>>,
+) -> Response<Body> {
+    let Some(deadline) = deadline else {
+        return handler.await;
+    };
+    let outcome = tokio::time::timeout_at(deadline.at(), handler).await;
+    outcome.unwrap_or_else(|_| expired().into_http())
 }
 
 impl hyper::service::Service<Request<Incoming>> for Stack {

@@ -6,11 +6,12 @@ use super::handshake::Handshake;
 use super::listen::Socket;
 use super::origin::{Identity, Origin};
 use super::slot::Slot;
+use super::stream::Streams;
 use super::wire::{Watched, Wire};
 use crate::config::HostSettings;
 use crate::drain::Drain;
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -19,14 +20,15 @@ use std::time::Duration;
 
 /// A client that has not begun to speak gets this long once the end has begun: a call may be on its way.
 const LAST_BYTE_TIMEOUT: Duration = Duration::from_millis(100);
-/// What streams get to say goodbye before their connection is dropped.
+/// What streams get to say goodbye: on their own before they are ended for the drain, or before their connection
+/// of age is dropped.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// What a client gets during the drain to take the rest of its answers and let go.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Room for metadata beyond the service's own limit, so that the refusal can say what is wrong.
 const HEADER_ROOM: u32 = 64 * 1024;
 
-type Connection = http2::Connection<TokioIo<Watched>, Stack, TokioExecutor>;
+type Connection = http2::Connection<TokioIo<Watched>, Stack, Streams>;
 
 /// Why a connection is ended.
 #[derive(Debug, Clone, Copy)]
@@ -125,27 +127,35 @@ async fn http2(
     };
     // GOAWAY, a ping, GOAWAY again: calls that were on their way still get in.
     Connection::graceful_shutdown(connection.as_mut());
-    if !matches!(end, End::Drain) {
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => return Ok(ended.map(|()| Some(end))?),
-            () = tokio::time::sleep(settings.max_connection_grace) => {}
-        }
-        origin.retired.cancel();
-        let ended = tokio::time::timeout(LAST_WORD, connection).await;
-        return Ok(ended.unwrap_or(Ok(())).map(|()| Some(end))?);
-    }
-    // The drain has a cap of its own, and a client that is stuck does not hold it up.
     tokio::select! {
         biased;
         ended = connection.as_mut() => Ok(ended.map(|()| Some(end))?),
-        () = farewell(&origin) => Ok(Some(end)),
+        () = parting(end, &origin, settings.max_connection_grace, drain) => Ok(Some(end)),
     }
 }
 
-/// Resolves when a client that was told of the end has let it pass: no call is under way for which there is
+/// Resolves when a client that was told of the end has had its time. The drain, which has a cap of its own, does
+/// not wait for the time that age and idleness give.
+async fn parting(end: End, origin: &Origin, grace: Duration, drain: &Drain) {
+    if !matches!(end, End::Drain) {
+        tokio::select! {
+            biased;
+            () = drain.token().cancelled() => {}
+            () = tokio::time::sleep(grace) => {
+                origin.retired.cancel();
+                return tokio::time::sleep(LAST_WORD).await;
+            }
+        }
+    }
+    farewell(origin).await;
+}
+
+/// Resolves when a client that was told of the drain has let it pass: no call is under way for which there is
 /// something to do, and none has been for a while.
 async fn farewell(origin: &Origin) {
+    // Streams that know of the drain end with words of their own; then the others are ended.
+    tokio::time::sleep(LAST_WORD).await;
+    origin.retired.cancel();
     tokio::time::sleep(FAREWELL).await;
     origin.activity.quiet(FAREWELL).await;
 }
@@ -172,8 +182,8 @@ fn jitter(age: Duration) -> Duration {
     age.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 
-fn builder(settings: &HostSettings) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn builder(settings: &HostSettings) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(settings.keepalive_interval)

@@ -49,7 +49,7 @@ pub(crate) enum Port {
 }
 
 /// A connection on its way to the runtime that will serve it.
-pub(super) enum Incoming {
+pub(crate) enum Incoming {
     Tcp(StdTcpStream),
     Other(BoxIo, SocketAddr),
 }
@@ -96,7 +96,7 @@ impl Port {
     }
 
     /// The next connection, which the runtime of the caller has let go of.
-    pub(super) async fn accept(&mut self) -> io::Result<Incoming> {
+    pub(crate) async fn accept(&mut self) -> io::Result<Incoming> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -110,37 +110,9 @@ impl Port {
     }
 }
 
-/// The admin port is served by axum.
-impl axum::serve::Listener for Port {
-    type Io = Socket;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Socket, SocketAddr) {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, remote) = axum::serve::Listener::accept(listener).await;
-                (Socket::Tcp(stream), remote)
-            }
-            Self::Other(listener) => loop {
-                match listener.accept().await {
-                    Ok((io, remote)) => return (Socket::Other(io, remote), remote),
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection to the admin port failed");
-                        tokio::time::sleep(super::accept::REST).await;
-                    }
-                }
-            },
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Self::local_addr(self)
-    }
-}
-
 impl Incoming {
     /// Hands the connection to the present runtime.
-    pub(super) fn settle(self) -> io::Result<Socket> {
+    pub(crate) fn settle(self) -> io::Result<Socket> {
         match self {
             Self::Tcp(stream) => {
                 let stream = TcpStream::from_std(stream)?;
@@ -155,7 +127,7 @@ impl Incoming {
 
 impl Socket {
     /// Who is at the other end.
-    pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),
             Self::Other(_, remote) => Some(*remote),

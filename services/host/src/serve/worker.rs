@@ -16,13 +16,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Builder;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Connections that a busy worker has not yet taken.
-const BACKLOG: usize = 256;
+/// Connections that a busy worker has not yet taken: as many as the system lets wait for all of them together, so
+/// that none is closed because many came at once.
+const BACKLOG: usize = 1_024;
 /// What a runtime's blocking threads get at the very end.
 const BLOCKING_GRACE: Duration = Duration::from_millis(100);
 
@@ -106,15 +107,11 @@ impl Workers {
         (Self { inner }, shares)
     }
 
-    /// Gives a connection to the next worker.
-    pub(super) async fn hand_over(&self, connection: Incoming, slot: Slot) {
-        let turn = self.inner.next.fetch_add(1, Ordering::Relaxed) % self.inner.queues.len();
-        if self.inner.queues[turn]
-            .send((connection, slot))
-            .await
-            .is_err()
-        {
-            tracing::debug!("a connection came too late");
+    /// Gives a connection to the next worker that takes one; closes it when none does.
+    pub(super) fn hand_over(&self, connection: Incoming, slot: Slot) {
+        let turn = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        if let Some((_, slot)) = deal(&self.inner.queues, turn, (connection, slot)) {
+            slot.metrics().refused.increment(1);
         }
     }
 
@@ -127,6 +124,21 @@ impl Workers {
     pub(crate) fn release(&self) {
         self.inner.release.cancel();
     }
+}
+
+/// Puts the item into one of the queues, from `turn` on: an empty one if there is any, for whoever blocks does not
+/// take from its own. Gives it back when all are full.
+fn deal<T>(queues: &[mpsc::Sender<T>], turn: usize, mut item: T) -> Option<T> {
+    let (later, sooner) = queues.split_at(turn % queues.len());
+    let in_turn = || sooner.iter().chain(later);
+    let empty = in_turn().filter(|queue| queue.capacity() == queue.max_capacity());
+    for queue in empty.chain(in_turn()) {
+        match queue.try_send(item) {
+            Ok(()) => return None,
+            Err(TrySendError::Full(back) | TrySendError::Closed(back)) => item = back,
+        }
+    }
+    Some(item)
 }
 
 /// One thread's share.
@@ -184,5 +196,39 @@ impl Worker {
             }
             Err(error) => tracing::debug!(%error, "a connection could not be used"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_workers_that_fall_behind_then_whoever_has_room_is_next_and_what_nobody_takes_comes_back()
+     {
+        // Given three workers with room for two each, and turns that begin at the second one
+        let (queues, mut taken): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel(2)).unzip();
+        let mut drain = |worker: usize| {
+            std::iter::from_fn(|| taken[worker].try_recv().ok()).collect::<Vec<_>>()
+        };
+
+        // When only the first one takes what it gets, each turn
+        let mut first = Vec::new();
+        for turn in 1..=6 {
+            assert_eq!(deal(&queues, turn, turn), None);
+            first.extend(drain(0));
+        }
+
+        // Then the others have one connection each waiting
+        assert_eq!(first, [3, 4, 5, 6]);
+        // And when none takes any, all that fits waits, and the rest comes back
+        let back: Vec<_> = (7..=12)
+            .filter_map(|turn| deal(&queues, turn, turn))
+            .collect();
+        assert_eq!(back, [11, 12]);
+        assert_eq!(
+            [drain(0), drain(1), drain(2)],
+            [vec![7, 9], vec![1, 10], vec![2, 8]]
+        );
     }
 }

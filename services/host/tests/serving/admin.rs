@@ -4,6 +4,9 @@ use crate::rig::{POLICIES, connect, host, page, put, reply, start, unary};
 use cleave_mesh::Mesh;
 use cleave_mesh::policy::{MethodPolicy, PolicyTable};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::Status;
 
 #[tokio::test]
@@ -212,4 +215,58 @@ async fn the_release_is_told() {
     let state: Value = serde_json::from_str(&text).expect("json");
     assert_eq!(state["version"], version);
     assert_eq!(state["commit"], "unknown");
+}
+
+#[tokio::test]
+async fn given_a_client_of_the_admin_port_that_does_not_ask_then_it_is_cut() {
+    let settings = [("host.handshake_timeout", "50ms")];
+    let running = host(&settings, |_| async { reply("fine") });
+    let running = running.start().await.expect("started");
+    for words in ["", "P", "GET /healthz HTTP/1.1\r\nhost: x\r\n"] {
+        // Given a client that says so much and no more
+        let mut stream = TcpStream::connect(running.admin_addr()).await;
+        let stream = stream.as_mut().expect("connected");
+        stream.write_all(words.as_bytes()).await.expect("written");
+
+        // Then the other side hangs up, one way or the other
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+}
+
+#[tokio::test]
+async fn given_more_connections_to_the_admin_port_than_there_may_be_then_they_are_closed_at_once() {
+    // Given as many as there may be
+    let running = start(|_| async { reply("fine") }).await;
+    let mut silent = Vec::new();
+    for _ in 0..128 {
+        let stream = TcpStream::connect(running.admin_addr()).await;
+        silent.push(stream.expect("connected"));
+    }
+
+    // When there is one more
+    let mut more = TcpStream::connect(running.admin_addr())
+        .await
+        .expect("connected");
+
+    // Then it is closed, long before the others had to ask for something
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), more.read_to_end(&mut answer));
+    let closed = closed.await.expect("at once");
+    assert!(closed.is_err() || answer.is_empty(), "{answer:?}");
+    // And whoever leaves makes room
+    drop(silent);
+    loop {
+        let mut again = TcpStream::connect(running.admin_addr())
+            .await
+            .expect("connected");
+        let ask = b"GET /healthz HTTP/1.0\r\n\r\n";
+        let mut answer = String::new();
+        if again.write_all(ask).await.is_ok() && again.read_to_string(&mut answer).await.is_ok() {
+            if answer.ends_with("ok\n") {
+                break;
+            }
+            assert_eq!(answer, "");
+        }
+    }
 }

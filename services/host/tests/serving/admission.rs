@@ -9,6 +9,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_types::StatusExt as _;
 
 static POLICIES: PolicyTable = PolicyTable::new(&[
@@ -188,6 +191,47 @@ async fn streams_have_a_bound_of_their_own_and_free_it_when_they_end() {
 
     drop(first);
     while watch(&channel, String::new()).await.is_err() {
+        rest().await;
+    }
+}
+
+#[tokio::test]
+async fn given_too_many_streams_of_health_and_reflection_then_more_are_refused_and_no_other_call_is()
+ {
+    // Given as many as there may be
+    let running = start(&Arc::new(Semaphore::new(1))).await;
+    let channel = connect(running.addr()).await;
+    let mut health = HealthClient::new(channel.clone());
+    let watched = health.watch(HealthCheckRequest::default()).await;
+    let watched = watched.expect("stream");
+    let mut reflection = ServerReflectionClient::new(channel.clone());
+    let idle = reflection.server_reflection_info(stream::pending()).await;
+    let _idle = idle.expect("stream");
+
+    // When there are more
+    let more = [
+        health.watch(HealthCheckRequest::default()).await.map(drop),
+        reflection
+            .server_reflection_info(stream::pending())
+            .await
+            .map(drop),
+    ];
+
+    // Then they are refused
+    for more in more {
+        let status = more.expect_err("refused");
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(status.message().contains("2 streams"), "{status:?}");
+        let info = status.get_details_error_info().expect("error info");
+        assert_eq!(info.reason, "STREAMS_EXHAUSTED");
+    }
+    // And health itself and the service's own streams are not
+    let check = health.check(HealthCheckRequest::default()).await;
+    check.expect("answer");
+    let _own = watch(&channel, String::new()).await.expect("stream");
+    // And whoever leaves makes room
+    drop(watched);
+    while health.watch(HealthCheckRequest::default()).await.is_err() {
         rest().await;
     }
 }

@@ -1,16 +1,18 @@
 //! How long connections live, how many there may be, and that no call is lost when one ends.
 
-use crate::rig::{connect, host, message, reply, respond, unary, watch};
+use crate::rig::{connect, host, message, page, reply, respond, rest, unary, watch};
 use bytes::Bytes;
+use cleave_host::Running;
 use futures::{StreamExt as _, stream};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{Connection, SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tonic::Code;
+use tonic::{Code, Status};
 
 type Io = TokioIo<TcpStream>;
 
@@ -101,6 +103,104 @@ async fn a_stream_on_a_connection_of_age_is_told_to_go_elsewhere() {
 
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("come of age"), "{status:?}");
+}
+
+#[tokio::test]
+async fn given_a_connection_in_its_grace_when_the_service_ends_then_the_grace_is_over() {
+    // Given a connection of age, with a stream that has two minutes to end
+    let running = host(
+        &[("host.max_connection_age", "20ms")],
+        |request| async move {
+            if request.uri().path().ends_with("Call") {
+                return reply("fine");
+            }
+            let messages = stream::iter([message("first")]).chain(stream::pending());
+            respond(messages.boxed())
+        },
+    )
+    .start()
+    .await
+    .expect("started");
+    let (mut sender, connection) = bare(running.addr()).await;
+    let ended = tokio::spawn(connection);
+    let stream = sender.send_request(request("Watch")).await.expect("answer");
+    while sender.try_send_request(request("Call")).await.is_ok() {}
+    let start = Instant::now();
+
+    // When the service ends
+    let stopped = running.shutdown().await;
+
+    // Then the stream is told within the cap, and the end is clean
+    assert!(stopped.clean);
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+    let body = stream.into_body().collect().await.expect("whole");
+    let status = Status::from_header_map(body.trailers().expect("trailers"));
+    let status = status.expect("a status");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("shutting down"), "{status:?}");
+    ended.await.expect("joined").expect("ended in order");
+}
+
+#[tokio::test]
+async fn given_a_worker_that_is_blocked_then_the_connections_go_to_another() {
+    // Given two workers, one of which a handler blocks
+    let entered = Arc::new(Notify::new());
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let (enter, blocked) = (Arc::clone(&entered), Arc::new(Mutex::new(blocked)));
+    let running = host(&[("host.workers", "2")], move |request| {
+        let (enter, blocked) = (Arc::clone(&enter), Arc::clone(&blocked));
+        async move {
+            if request.uri().path().ends_with("Watch") {
+                enter.notify_one();
+                // Returns once the test lets go of the other end.
+                let _ = blocked.lock().expect("not poisoned").recv();
+            }
+            reply("fine")
+        }
+    })
+    .start()
+    .await
+    .expect("started");
+    let (mut sender, connection) = bare(running.addr()).await;
+    let connection = tokio::spawn(connection);
+    let stuck = tokio::spawn(sender.send_request(request("Watch")));
+    entered.notified().await;
+
+    // When one connection waits for it, another is at the other worker, and more come and call
+    let _silent = [
+        TcpStream::connect(running.addr()).await.expect("connected"),
+        TcpStream::connect(running.addr()).await.expect("connected"),
+    ];
+    while connected(&running).await < 2 {
+        rest().await;
+    }
+
+    // Then all of those are served
+    for _ in 0..10 {
+        let call = async {
+            let (mut sender, connection) = bare(running.addr()).await;
+            let connection = tokio::spawn(connection);
+            let answer = sender.send_request(request("Call")).await;
+            connection.abort();
+            answer.expect("answer").status()
+        };
+        let served = tokio::time::timeout(Duration::from_secs(20), call).await;
+        assert_eq!(served.expect("served"), 200);
+    }
+    drop(release);
+    assert_eq!(stuck.await.expect("joined").expect("answer").status(), 200);
+    connection.abort();
+}
+
+/// How many connections are served.
+async fn connected(running: &Running) -> usize {
+    let (_, state) = page(running.admin_addr(), "/mesh").await;
+    let state: serde_json::Value = serde_json::from_str(&state).expect("json");
+    state["connections"].as_array().expect("connections").len()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Every call is over at its deadline, whatever its handler does.
 
-use crate::rig::{connect, message, reply, respond, start, unary, watch};
+use crate::rig::{connect, message, reply, respond, start, trailers, unary, watch};
 use cleave_mesh::{Deadline, context};
 use futures::{StreamExt as _, stream};
 use std::sync::Arc;
@@ -149,4 +149,43 @@ async fn nobody_gets_more_time_than_the_service_gives() {
         .expect("answer");
 
     assert_eq!(seen, "true");
+}
+
+#[tokio::test]
+async fn given_a_method_of_no_contract_and_no_timeout_then_its_handler_has_the_longest_time_there_is()
+ {
+    // Given a handler that never answers, for a method that no policy names
+    let settings = [("host.max_timeout", "50ms")];
+    let running = crate::rig::host(&settings, |_| std::future::pending())
+        .start()
+        .await
+        .expect("started");
+
+    // When it is called without a timeout
+    let channel = connect(running.addr()).await;
+    let status = unary(&channel, "Nameless", String::new()).await;
+
+    // Then it is over all the same
+    assert_eq!(status.expect_err("expired").code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn given_a_stream_of_no_contract_then_it_lasts_beyond_the_longest_time_of_a_call() {
+    // Given a stream that no policy names
+    let settings = [("host.max_timeout", "20ms")];
+    let running = crate::rig::host(&settings, |_| async {
+        let later = tokio::time::sleep(Duration::from_millis(100));
+        let messages = stream::once(later).map(|()| message("late"));
+        respond(messages.chain(stream::iter([trailers(Code::Ok)])).boxed())
+    })
+    .start()
+    .await
+    .expect("started");
+
+    // When its first message comes late
+    let channel = connect(running.addr()).await;
+    let answer = unary(&channel, "Nameless", String::new()).await;
+
+    // Then it comes
+    assert_eq!(answer.expect("answer"), "late");
 }

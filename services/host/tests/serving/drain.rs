@@ -5,8 +5,12 @@ use cleave_host::Drain;
 use futures::{StreamExt as _, future, stream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tonic::{Code, Status};
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+
+/// The cap is 25 s unless a test says otherwise.
+const LONG_BEFORE_THE_CAP: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_call_in_flight_finishes_and_a_later_one_does_not_get_in() {
@@ -86,35 +90,71 @@ async fn a_watch_stream_is_told_to_go_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ignores_the_end_is_cut_off_at_the_cap() {
-    let running = host(&[("host.drain_cap", "300ms")], |_| async {
-        respond(
-            stream::iter([message("first")])
-                .chain(stream::pending())
-                .boxed(),
-        )
+async fn given_streams_that_know_nothing_of_the_end_then_they_are_told_and_a_call_in_flight_finishes()
+ {
+    // Given streams of every kind whose handlers do not look at the drain, and a call that takes longer
+    let (entered, go_on) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
+    let (enter, wait) = (Arc::clone(&entered), Arc::clone(&go_on));
+    let running = host(&[], move |request| {
+        let (enter, wait) = (Arc::clone(&enter), Arc::clone(&wait));
+        async move {
+            enter.add_permits(1);
+            if request.uri().path().ends_with("Call") {
+                wait.notified().await;
+                return reply("finished");
+            }
+            if request.headers().contains_key("x-no-head") {
+                future::pending::<()>().await;
+            }
+            let messages = stream::iter([message("first")]).chain(stream::pending());
+            respond(messages.boxed())
+        }
     })
     .start()
     .await
     .expect("started");
     let channel = connect(running.addr()).await;
     let mut stream = watch(&channel, String::new()).await.expect("stream");
-    assert_eq!(
-        stream.message().await.expect("first"),
-        Some("first".to_owned())
-    );
+    let first = stream.message().await.expect("first");
+    assert_eq!(first, Some("first".to_owned()));
+    let mut headless = tonic::Request::new(String::new());
+    headless
+        .metadata_mut()
+        .insert("x-no-head", "1".parse().expect("value"));
+    let headless = tokio::spawn({
+        let channel = channel.clone();
+        async move { watch(&channel, headless).await.map(drop) }
+    });
+    let mut reflection = ServerReflectionClient::new(channel.clone());
+    let silent = reflection.server_reflection_info(stream::pending()).await;
+    let mut silent = silent.expect("stream").into_inner();
+    let call = tokio::spawn(async move { unary(&channel, "Call", String::new()).await });
+    let _ = entered.acquire_many(3).await.expect("open");
     let start = Instant::now();
 
-    let stopped = running.shutdown().await;
+    // When the service ends
+    running.drain().begin();
 
-    assert!(!stopped.clean);
+    // Then each is told to go elsewhere, long before the cap
+    let told = [
+        stream.message().await.map(drop),
+        headless.await.expect("joined"),
+        silent.message().await.map(drop),
+    ];
+    for told in told {
+        let told = told.expect_err("told");
+        assert_eq!(told.code(), Code::Unavailable, "{told:?}");
+        assert!(told.message().contains("shutting down"), "{told:?}");
+    }
+    // And the call is not cut off
+    go_on.notify_one();
+    assert_eq!(call.await.expect("joined").expect("answer"), "finished");
+    assert!(running.wait().await.clean);
     assert!(
-        start.elapsed() < Duration::from_secs(2),
+        start.elapsed() < LONG_BEFORE_THE_CAP,
         "{:?}",
         start.elapsed()
     );
-    let lost: Result<_, Status> = stream.message().await;
-    lost.expect_err("cut off");
 }
 
 #[tokio::test]

@@ -22,3 +22,4 @@ mod skew;
 mod slow;
 mod tap;
 mod tasks;
+mod unread;
