@@ -119,6 +119,9 @@ fn data(scope: &InstrumentationScope, span: Span) -> SpanData {
         KeyValue::new("rpc.method", Arc::clone(&span.method)),
         KeyValue::new("rpc.response.status_code", span.status()),
     ];
+    if let Some(cause) = span.cause {
+        attributes.push(KeyValue::new("rpc.cause", cause.name()));
+    }
     if let Some(peer) = &span.peer {
         let key = if received {
             "rpc.caller"
