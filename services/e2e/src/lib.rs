@@ -14,6 +14,7 @@ mod refuser;
 mod replicas;
 pub mod steady;
 mod stuck;
+pub mod tools;
 pub mod until;
 
 pub use manifests::Manifests;

@@ -3,13 +3,12 @@
 
 use crate::{programs, turn};
 use anyhow::{Context as _, Result, ensure};
-use billing_client::{BillingClient, pb as billing_pb, types};
+use billing_client::{BillingClient, pb as billing_pb};
 use cleave_e2e::advertisers::{self, Advertiser};
-use cleave_e2e::network::{self, request_id};
 use cleave_e2e::steady::{Failure, Steady};
-use cleave_e2e::{Process, Programs, Replicas, Stuck, until};
+use cleave_e2e::{Process, Programs, Replicas, Stuck, tools, until};
 use cleave_mesh::{CallError, Mesh};
-use futures::{Stream, StreamExt as _, stream};
+use futures::{Stream, StreamExt as _};
 use operations_client::{OperationsClient, pb as operations_pb};
 use std::pin::pin;
 use std::sync::Arc;
@@ -93,46 +92,6 @@ pub(crate) async fn restart(process: &mut Process) -> Result<Duration> {
     Ok(drained)
 }
 
-/// Makes the call of this number: reads, a write that may be repeated, and a stream of rows that may not.
-pub(crate) async fn call_operations(
-    client: &OperationsClient,
-    number: u64,
-) -> Result<(), CallError> {
-    match number % 10 {
-        8 => {
-            let request = operations_pb::CreateAdvertiserRequest {
-                request_id: request_id(),
-                advertiser: Some(operations_pb::Advertiser {
-                    display_name: "Sunrise Games".to_owned(),
-                    time_zone: "Asia/Kolkata".to_owned(),
-                    currency_code: network::CURRENCY.to_owned(),
-                    billing_proposal: Some(operations_pb::BillingProposal {
-                        mode: types::AccountMode::Prepaid.into(),
-                        ..Default::default()
-                    }),
-                    ..Default::default()
-                }),
-            };
-            client.create_advertiser(request).await?;
-        }
-        9 => {
-            let message = operations_pb::ReportDeliveryRequest {
-                source: network::SOURCE.to_owned(),
-                ..Default::default()
-            };
-            client.report_delivery(stream::iter([message])).await?;
-        }
-        _ => {
-            let request = operations_pb::ListAdvertisersRequest {
-                page_size: 5,
-                ..Default::default()
-            };
-            client.list_advertisers(request).await?;
-        }
-    }
-    Ok(())
-}
-
 /// A stream that is followed, whatever happens to the replicas.
 pub(crate) struct Followed {
     messages: Arc<AtomicU64>,
@@ -185,7 +144,7 @@ async fn given_load_and_stuck_clients_when_every_replica_restarts_then_no_call_f
     let client = both.operations_client.clone();
     let to_operations = Steady::start(RATE, move |number| {
         let client = client.clone();
-        async move { Ok::<_, Failure>(call_operations(&client, number).await?) }
+        async move { Ok::<_, Failure>(tools::call(&client, number).await?) }
     });
     let followed = [
         Followed::start(

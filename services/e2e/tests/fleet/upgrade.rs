@@ -2,16 +2,16 @@
 //! one, and back again, under load. No call fails, and nothing is rated twice or lost.
 //!
 //! `CLEAVE_PREVIOUS_BIN` names a folder with `operations` and `billing` of the release before; `deploy/test` builds
-//! them from the last tag.
+//! them from the last tag. Before there is one, this release stands in for it: then what is held is the way.
 
-use crate::rollout::{Both, Followed, REPLICAS, call_operations, restart};
+use crate::rollout::{Both, Followed, REPLICAS, restart};
 use crate::{programs, turn};
 use anyhow::{Context, Result, ensure};
 use billing_client::pb as billing_pb;
 use cleave_e2e::advertisers::{self, Advertiser};
 use cleave_e2e::network::{self, Network, Plan, clicks_row, verified};
 use cleave_e2e::steady::{Failure, Steady};
-use cleave_e2e::{Programs, until};
+use cleave_e2e::{Programs, tools, until};
 use futures::stream;
 use operations_client::pb as operations_pb;
 use std::path::PathBuf;
@@ -27,21 +27,29 @@ const CLICKS: i64 = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn given_the_release_before_when_replicas_are_upgraded_and_rolled_back_then_no_call_fails()
 -> Result<()> {
-    let Some(folder) = std::env::var_os(PREVIOUS).map(PathBuf::from) else {
-        eprintln!("{PREVIOUS} is not set: the release before is not run beside this one");
-        return Ok(());
+    let released = std::env::var_os(PREVIOUS).map(PathBuf::from);
+    let folder = released.clone().unwrap_or_default();
+    let (old_operations, old_billing) = (folder.join("operations"), folder.join("billing"));
+    let before = match released {
+        Some(_) => Programs {
+            operations: &old_operations,
+            billing: &old_billing,
+        },
+        None => programs(),
     };
-    let (before_operations, before_billing) = (folder.join("operations"), folder.join("billing"));
-    let before = Programs {
-        operations: &before_operations,
-        billing: &before_billing,
-    };
+    if released.is_none() {
+        eprintln!("{PREVIOUS} is not set: this release stands in for the one before");
+    }
     let _turn = turn().await;
     let mut both = Both::start(before).await?;
-    ensure!(
-        both.operations.share_rows() && both.billing.share_rows(),
-        "releases run side by side on a server's database: name one in CLEAVE_TEST_POSTGRES_URL"
-    );
+    if !(both.operations.share_rows() && both.billing.share_rows()) {
+        ensure!(
+            released.is_none(),
+            "releases run side by side on a server's database: name one in CLEAVE_TEST_POSTGRES_URL"
+        );
+        eprintln!("there is no server's database for replicas to share: not covered");
+        return Ok(());
+    }
     let known: Arc<[Advertiser]> = advertisers::open(&both.billing, 4).await?.into();
     let plan = Plan::default();
     let network = network::build(&both.operations_client, &both.billing_client, &plan).await?;
@@ -53,7 +61,7 @@ async fn given_the_release_before_when_replicas_are_upgraded_and_rolled_back_the
     let client = both.operations_client.clone();
     let to_operations = Steady::start(RATE, move |number| {
         let client = client.clone();
-        async move { Ok::<_, Failure>(call_operations(&client, number).await?) }
+        async move { Ok::<_, Failure>(tools::call(&client, number).await?) }
     });
     let followed = follow(&both);
 

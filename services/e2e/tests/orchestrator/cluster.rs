@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A Deployment of Billing, and what is around it.
+/// A Deployment, and what is around it.
 pub(crate) struct Cluster {
     pub(crate) spec: Arc<Spec>,
     pub(crate) names: NameServer,

@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::pod::{Phase, Pod};
 use crate::rig::Rig;
+use crate::side::Side;
 use crate::turn;
 use anyhow::{Context as _, Result};
 use cleave_e2e::{Fault, FaultProxy, admin};
@@ -22,7 +23,7 @@ const UNREADY: u64 = 8;
 async fn given_load_when_a_release_crashes_then_the_rollout_stops_and_no_call_fails() -> Result<()>
 {
     let _turn = turn().await;
-    let Some(mut rig) = Rig::start(3, SCALE).await? else {
+    let Some(mut rig) = Rig::start(Side::Billing, 3, SCALE).await? else {
         return Ok(());
     };
     let load = rig.load().await?;
@@ -69,7 +70,7 @@ async fn given_load_when_a_release_crashes_then_the_rollout_stops_and_no_call_fa
 #[tokio::test(flavor = "multi_thread")]
 async fn given_load_when_a_replica_never_becomes_ready_then_it_gets_no_traffic() -> Result<()> {
     let _turn = turn().await;
-    let Some(mut rig) = Rig::start(3, SCALE).await? else {
+    let Some(mut rig) = Rig::start(Side::Billing, 3, SCALE).await? else {
         return Ok(());
     };
     let load = rig.load().await?;

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::rig::Rig;
+use crate::side::Side;
 use crate::turn;
 use anyhow::Result;
 
@@ -12,10 +13,20 @@ const NODES: usize = 2;
 const DRAINED: usize = 0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn given_load_when_a_node_is_drained_then_its_replicas_leave_one_by_one_and_no_call_fails()
+async fn given_load_on_operations_when_a_node_is_drained_then_its_replicas_leave_one_by_one_and_no_call_fails()
 -> Result<()> {
+    drain_a_node(Side::Operations).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_load_on_billing_when_a_node_is_drained_then_its_replicas_leave_one_by_one_and_no_call_fails()
+-> Result<()> {
+    drain_a_node(Side::Billing).await
+}
+
+async fn drain_a_node(side: Side) -> Result<()> {
     let _turn = turn().await;
-    let Some(mut rig) = Rig::start(NODES, SCALE).await? else {
+    let Some(mut rig) = Rig::start(side, NODES, SCALE).await? else {
         return Ok(());
     };
     assert_eq!(rig.cluster.on(DRAINED), 2, "{}", rig.cluster.describe());
@@ -33,7 +44,8 @@ async fn given_load_when_a_node_is_drained_then_its_replicas_leave_one_by_one_an
     let calls = load.stop().await;
     let (spec, cluster) = (&rig.cluster.spec, &rig.cluster);
     println!(
-        "node drain             | {} of {} calls failed, slowest {:.0?} | at least {} ready",
+        "node drain {:12} | {} of {} calls failed, slowest {:.0?} | at least {} ready",
+        side.name(),
         calls.failed(),
         calls.calls(),
         calls.slowest(),

@@ -1,6 +1,7 @@
 //! The kubelet: runs the containers of a pod, probes them, starts them again later and later, and ends them.
 
 use crate::pod::{Life, Phase, State};
+use crate::side::Side;
 use crate::spec::Probe;
 use anyhow::{Context as _, Result};
 use std::path::Path;
@@ -70,19 +71,19 @@ impl Life {
 
     /// Starts a process of the pod.
     fn spawn(&self, arguments: &[String], database: &str) -> Result<Child> {
-        spawn(arguments, database, &self.log)
+        spawn(self.spec.side, arguments, database, &self.log)
     }
 }
 
 /// Starts the binary of the image with what the Secret holds.
-pub(crate) fn spawn(arguments: &[String], database: &str, log: &Path) -> Result<Child> {
+pub(crate) fn spawn(side: Side, arguments: &[String], database: &str, log: &Path) -> Result<Child> {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(log)?;
-    let child = Command::new(env!("CARGO_BIN_EXE_e2e-billing"))
+    let child = Command::new(side.binary())
         .args(arguments)
-        .env("BILLING__DATABASE__URL", database)
+        .env(side.database_variable(), database)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -108,10 +109,11 @@ async fn run(life: &Life) -> Result<End> {
     let mut arguments = vec!["serve".to_owned(), "--config".to_owned()];
     arguments.push(life.config.display().to_string());
     let (listen, admin) = (life.spec.port, life.spec.admin);
+    let peer = format!("peers.{}", life.spec.side.peer());
     let own = [
         ("host.listen", format!("{}:{listen}", life.ip)),
         ("host.admin", format!("{}:{admin}", life.ip)),
-        ("peers.operations", String::new()),
+        (peer.as_str(), String::new()),
         ("host.workers", "1".to_owned()),
         ("database.connections", "4".to_owned()),
     ];

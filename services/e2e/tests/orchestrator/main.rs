@@ -17,6 +17,7 @@ mod outage;
 mod pod;
 mod rig;
 mod rollout;
+mod side;
 mod spec;
 
 use tokio::sync::{Mutex, MutexGuard};

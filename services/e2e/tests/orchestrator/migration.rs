@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::pod::Phase;
 use crate::rig::Rig;
+use crate::side::Side;
 use crate::turn;
 use anyhow::Result;
 use cleave_e2e::until;
@@ -18,7 +19,7 @@ const READ_ONLY: &str = "options=-c%20default_transaction_read_only%3Don";
 async fn given_load_when_a_migration_fails_then_the_release_before_serves_on_until_it_is_mended()
 -> Result<()> {
     let _turn = turn().await;
-    let Some(mut rig) = Rig::start(3, SCALE).await? else {
+    let Some(mut rig) = Rig::start(Side::Billing, 3, SCALE).await? else {
         return Ok(());
     };
     let load = rig.load().await?;

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::rig::Rig;
+use crate::side::Side;
 use crate::turn;
 use anyhow::Result;
 use cleave_e2e::steady::Steady;
@@ -25,7 +26,7 @@ fn probes(cluster: &Cluster) -> Vec<(u64, u64)> {
 async fn given_load_when_the_database_goes_and_returns_then_replicas_are_unready_but_never_restarted()
 -> Result<()> {
     let _turn = turn().await;
-    let Some(mut rig) = Rig::start(3, SCALE).await? else {
+    let Some(mut rig) = Rig::start(Side::Billing, 3, SCALE).await? else {
         return Ok(());
     };
     let begun = Instant::now();

@@ -3,15 +3,18 @@
 use crate::cluster::Cluster;
 use crate::kubelet;
 use crate::pod::Template;
+use crate::side::Side;
 use crate::spec::Spec;
 use anyhow::{Context as _, Result, ensure};
 use billing_client::BillingClient;
 use cleave_e2e::FaultProxy;
 use cleave_e2e::advertisers::{self, Advertiser};
 use cleave_e2e::steady::{Failure, Steady};
-use cleave_mesh::Mesh;
+use cleave_e2e::tools;
+use cleave_mesh::{Mesh, MeshChannel};
 use cleave_storage::Engine;
 use cleave_storage::testing::TestDatabase;
+use operations_client::OperationsClient;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -27,15 +30,15 @@ pub(crate) struct Rig {
     pub(crate) database: TestDatabase,
     /// Between every pod and the database.
     pub(crate) proxy: FaultProxy,
-    pub(crate) client: BillingClient,
+    channel: MeshChannel,
     folder: TempDir,
 }
 
 impl Rig {
     /// Replicas on so many nodes, all available, with periods divided by `scale`; `None` where something is missing
     /// that is told on stderr.
-    pub(crate) async fn start(nodes: usize, scale: u32) -> Result<Option<Self>> {
-        let Some(spec) = Spec::read(scale)? else {
+    pub(crate) async fn start(side: Side, nodes: usize, scale: u32) -> Result<Option<Self>> {
+        let Some(spec) = Spec::read(side, scale)? else {
             return Ok(None);
         };
         let Some(database) = TestDatabase::on(Engine::Postgres).await else {
@@ -53,7 +56,7 @@ impl Rig {
         cluster.least_ready = cluster.spec.replicas;
         Ok(Some(Self {
             // Only now: a caller that looked the name up before would take its time to look again.
-            client: caller(&cluster)?,
+            channel: channel(&cluster)?,
             cluster,
             database,
             proxy,
@@ -72,33 +75,45 @@ impl Rig {
         migrate(&self.cluster, &self.folder, database).await
     }
 
-    /// Calls as Operations makes them, from now on.
+    /// Calls as the other side and its people make them, from now on.
     pub(crate) async fn load(&self) -> Result<Steady> {
-        let client = self.client.clone();
-        let known: Arc<[Advertiser]> = advertisers::open_by(&client, KNOWN).await?.into();
-        Ok(Steady::start(RATE, move |number| {
-            let (client, known) = (client.clone(), Arc::clone(&known));
-            async move { Ok::<_, Failure>(advertisers::call(&client, &known, number).await?) }
-        }))
+        Ok(match self.cluster.spec.side {
+            Side::Operations => {
+                let client = OperationsClient::new(self.channel.clone());
+                Steady::start(RATE, move |number| {
+                    let client = client.clone();
+                    async move { Ok::<_, Failure>(tools::call(&client, number).await?) }
+                })
+            }
+            Side::Billing => {
+                let client = BillingClient::new(self.channel.clone());
+                let known: Arc<[Advertiser]> = advertisers::open_by(&client, KNOWN).await?.into();
+                Steady::start(RATE, move |number| {
+                    let (client, known) = (client.clone(), Arc::clone(&known));
+                    async move { Ok::<_, Failure>(advertisers::call(&client, &known, number).await?) }
+                })
+            }
+        })
     }
 }
 
-/// Calls Billing by its name, as the cluster's name server knows it.
-fn caller(cluster: &Cluster) -> Result<BillingClient> {
+/// Calls the service by its name, as the cluster's name server knows it.
+fn channel(cluster: &Cluster) -> Result<MeshChannel> {
+    let name = cluster.spec.side.name();
     let target = format!(
-        "dns://{}/billing.cleave.svc.cluster.local.:{}",
+        "dns://{}/{name}.cleave.svc.cluster.local.:{}",
         cluster.names.address, cluster.spec.port
     );
     let mesh = Mesh::builder(cleave_contracts::POLICIES)
-        .caller("operations")
-        .peer("billing", &target)
+        .caller(cluster.spec.side.peer())
+        .peer(name, &target)
         .build()?;
-    Ok(BillingClient::new(mesh.to("billing")?))
+    Ok(mesh.to(name)?)
 }
 
 async fn migrate(cluster: &Cluster, folder: &TempDir, database: &str) -> Result<(bool, String)> {
     let log = folder.path().join("job.log");
-    let mut job = kubelet::spawn(&cluster.spec.job, database, &log)?;
+    let mut job = kubelet::spawn(cluster.spec.side, &cluster.spec.job, database, &log)?;
     let ended = job.wait().await?;
     Ok((ended.success(), std::fs::read_to_string(&log)?))
 }

@@ -2,15 +2,25 @@
 
 use crate::cluster::Cluster;
 use crate::rig::Rig;
+use crate::side::Side;
 use crate::turn;
 use anyhow::Result;
 
 const SCALE: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn given_load_when_a_release_is_rolled_out_then_no_call_fails() -> Result<()> {
+async fn given_load_on_operations_when_a_release_is_rolled_out_then_no_call_fails() -> Result<()> {
+    roll_out(Side::Operations).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_load_on_billing_when_a_release_is_rolled_out_then_no_call_fails() -> Result<()> {
+    roll_out(Side::Billing).await
+}
+
+async fn roll_out(side: Side) -> Result<()> {
     let _turn = turn().await;
-    let Some(mut rig) = Rig::start(3, SCALE).await? else {
+    let Some(mut rig) = Rig::start(side, 3, SCALE).await? else {
         return Ok(());
     };
     let load = rig.load().await?;
@@ -26,7 +36,8 @@ async fn given_load_when_a_release_is_rolled_out_then_no_call_fails() -> Result<
     let calls = load.stop().await;
     let (spec, cluster) = (&rig.cluster.spec, &rig.cluster);
     println!(
-        "rolling update         | {} of {} calls failed, slowest {:.0?} | at least {} ready, at most {} at one time",
+        "rolling update {:8} | {} of {} calls failed, slowest {:.0?} | at least {} ready, at most {} at one time",
+        side.name(),
         calls.failed(),
         calls.calls(),
         calls.slowest(),

@@ -1,11 +1,11 @@
-//! What the manifests say of Billing, as the orchestrator goes by it.
+//! What the manifests say of a service, as the orchestrator goes by it.
 
+use crate::side::Side;
 use anyhow::{Context as _, Result};
 use cleave_e2e::Manifests;
 use serde_json::Value;
 use std::time::Duration;
 
-const SERVICE: &str = "billing";
 const OVERLAY: &str = "postgres";
 
 /// One probe.
@@ -21,6 +21,7 @@ pub(crate) struct Probe {
 /// What the orchestrator is told.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
+    pub(crate) side: Side,
     pub(crate) replicas: usize,
     pub(crate) surge: usize,
     pub(crate) unavailable: usize,
@@ -48,16 +49,17 @@ pub(crate) struct Spec {
 
 impl Spec {
     /// Read from the manifests; `None` where nothing renders them.
-    pub(crate) fn read(scale: u32) -> Result<Option<Self>> {
+    pub(crate) fn read(side: Side, scale: u32) -> Result<Option<Self>> {
         let Some(manifests) = Manifests::render(OVERLAY, &[])? else {
             return Ok(None);
         };
-        let workload = &manifests.find("Deployment", SERVICE)?["spec"];
-        let scaler = &manifests.find("HorizontalPodAutoscaler", SERVICE)?["spec"];
-        let budget = &manifests.find("PodDisruptionBudget", SERVICE)?["spec"];
-        let named = &manifests.find("Service", SERVICE)?["spec"];
+        let name = side.name();
+        let workload = &manifests.find("Deployment", name)?["spec"];
+        let scaler = &manifests.find("HorizontalPodAutoscaler", name)?["spec"];
+        let budget = &manifests.find("PodDisruptionBudget", name)?["spec"];
+        let named = &manifests.find("Service", name)?["spec"];
         let mut jobs = manifests.of_kind("Job");
-        let job = jobs.find(|job| job["metadata"]["labels"]["app.kubernetes.io/name"] == SERVICE);
+        let job = jobs.find(|job| job["metadata"]["labels"]["app.kubernetes.io/name"] == name);
         let job = &job.context("a Job")?["spec"]["template"]["spec"];
         let pod = &workload["template"]["spec"];
         let container = &pod["containers"][0];
@@ -68,6 +70,7 @@ impl Spec {
         let config = &manifests.find("ConfigMap", map)?["data"]["config.toml"];
         let seconds = |value: &Value| number(value).map(Duration::from_secs);
         Ok(Some(Self {
+            side,
             replicas: count(&scaler["minReplicas"])?,
             surge: count(&rollout["maxSurge"])?,
             unavailable: count(&rollout["maxUnavailable"])?,
