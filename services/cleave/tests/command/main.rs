@@ -2,6 +2,7 @@
 
 mod certs;
 mod check;
+mod documents;
 mod import;
 mod network;
 mod report;
