@@ -161,6 +161,8 @@ impl Stack {
         let span = tracing::info_span!(
             "call",
             rpc.method = request.uri().path().trim_start_matches('/'),
+            // Of a call that it makes in its turn, and that fails.
+            rpc.cause = tracing::field::Empty,
             trace.id = %call.trace.trace_id(),
         );
         let mut routes = self.routes.clone();

@@ -114,7 +114,13 @@ pub(super) async fn attempt<T>(
 ) -> Result<T, String> {
     let context = CallContext::root();
     let trace = context.trace.trace_id();
-    let span = tracing::info_span!("task", task.name = name, trace.id = %trace);
+    let span = tracing::info_span!(
+        "task",
+        task.name = name,
+        // Of a call that it makes, and that fails.
+        rpc.cause = tracing::field::Empty,
+        trace.id = %trace,
+    );
     let work = context::scope(context, work).instrument(span);
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(value)) => Ok(value),
