@@ -213,3 +213,32 @@ async fn a_final_answer_to_a_late_copy_is_not_held_back_for_the_silent_replica()
         assert_eq!(status.code(), Code::NotFound, "{status:?}");
     }
 }
+
+#[tokio::test]
+async fn given_a_replica_that_was_slow_when_it_comes_back_then_its_past_is_not_held_against_it() {
+    let fleet = Fleet::start(2).await;
+    fleet.reach_all().await;
+    fleet.replicas[0].set(Mode::Answer(WORK * 200));
+    let before = fleet.replicas[0].calls();
+    let read = || crate::peer::unary(&fleet.channel, "Read", "x");
+    while fleet.replicas[0].calls() == before {
+        read().await.expect("answered");
+    }
+    // What the other one needs is what is typical.
+    for _ in 0..60 {
+        read().await.expect("answered");
+    }
+
+    fleet.replicas[0].kill();
+    until(|| fleet.state_of(0) == "unreachable").await;
+    fleet.replicas[0].revive().await;
+    fleet.replicas[0].set(Mode::Answer(WORK));
+    until(|| fleet.state_of(0) == "ready").await;
+
+    let before = fleet.replicas[0].calls();
+    for _ in 0..100 {
+        read().await.expect("answered");
+    }
+    let share = fleet.replicas[0].calls() - before;
+    assert!(share > 10, "{share} of 100 calls");
+}

@@ -18,6 +18,8 @@ impl Endpoint {
         if first {
             // Whoever listens is not on its way out any more.
             self.draining.store(false, Ordering::Relaxed);
+            // Nor need it be as slow as what was there before, or as the silence that ended with it.
+            self.load.reset(self.shared.seed(), Instant::now());
             let unknown = self.shared.tuning.watch_health;
             self.serving.store(!unknown, Ordering::Relaxed);
         }
