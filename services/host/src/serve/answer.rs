@@ -2,6 +2,7 @@
 //!
 //! Headers have gone out by now, so whatever goes wrong is told in the trailers.
 
+use super::unsent::Unsent;
 use crate::admission::Permit;
 use crate::drain::Drain;
 use crate::meter::CallMeter;
@@ -58,6 +59,10 @@ pub(super) struct Bounds {
 /// An answer's body.
 pub(super) struct AnswerBody {
     inner: Option<Body>,
+    unsent: Unsent,
+    /// What comes after it. An answer is over for good with its trailers, so they wait where the deadline is
+    /// looked at.
+    trailers: Option<HeaderMap>,
     expiry: Option<Pin<Box<Sleep>>>,
     retired: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     frames: FrameMeter,
@@ -85,6 +90,8 @@ impl AnswerBody {
             let retired = |token: CancellationToken| Box::pin(token.cancelled_owned());
             let mut answer = Self {
                 inner: Some(body),
+                unsent: Unsent::default(),
+                trailers: None,
                 expiry: bounds.deadline.map(expiry),
                 retired: bounds.retired.map(retired),
                 frames: FrameMeter::new(bounds.bytes),
@@ -115,28 +122,24 @@ impl AnswerBody {
     }
 
     /// Ends the body with this status.
-    fn end(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.finish(status.code());
-        let (parts, ()) = status.into_http::<()>().into_parts();
-        let mut trailers = parts.headers;
-        trailers.remove(http::header::CONTENT_TYPE);
+    fn end(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.close(trailers(status))
+    }
+
+    /// Ends the body with these trailers.
+    fn close(&mut self, mut trailers: HeaderMap) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         hint(&self.drain, &mut trailers);
+        self.finish(code_in(&trailers).unwrap_or(Code::Unknown));
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
-    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some(trailers) = frame.trailers_mut() {
-            hint(&self.drain, trailers);
-            self.finish(code_in(trailers).unwrap_or(Code::Unknown));
-        } else if let Some(data) = frame.data_ref()
-            && let Err(large) = self.frames.push(data)
-        {
-            return self.end(too_large(large.to_string()));
+    /// Lets a piece pass within the limit.
+    fn pass(&mut self, data: Bytes) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Err(large) = self.frames.push(&data) {
+            return self.end(&too_large(large.to_string()));
         }
-        if let Some(data) = frame.data_ref() {
-            self.meter.passes(data);
-        }
-        Poll::Ready(Some(Ok(frame)))
+        self.meter.passes(&data);
+        Poll::Ready(Some(Ok(Frame::data(self.unsent.follow(data)))))
     }
 
     /// Polls the handler's body as part of its call; a panic ends this call alone.
@@ -159,7 +162,11 @@ impl AnswerBody {
             .as_mut()
             .is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
         if expired_now {
-            return self.end(expired());
+            if self.unsent.is_any() {
+                // The stream is reset instead, which does away with the piece, too.
+                return Poll::Pending;
+            }
+            return self.end(&expired());
         }
         let retired_now = self
             .retired
@@ -167,17 +174,43 @@ impl AnswerBody {
             .is_some_and(|retired| retired.as_mut().poll(cx).is_ready());
         if retired_now {
             let status = retired(&self.drain);
-            return self.end(status);
+            return self.end(&status);
         }
-        match ready!(self.poll_inner(cx)) {
-            Some(Ok(frame)) => self.pass(frame),
-            Some(Err(status)) => self.end(status),
-            None => {
-                self.finish(Code::Unknown);
-                Poll::Ready(None)
-            }
-        }
+        self.poll_next(cx)
     }
+
+    /// The next frame; the last one when all before it have left.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let trailers = match self.trailers.take() {
+            Some(trailers) => trailers,
+            None => match ready!(self.poll_inner(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return self.pass(data),
+                    Err(frame) => frame.into_trailers().unwrap_or_default(),
+                },
+                Some(Err(status)) => trailers(&status),
+                None => {
+                    self.finish(Code::Unknown);
+                    return Poll::Ready(None);
+                }
+            },
+        };
+        if self.unsent.poll_none(cx).is_pending() {
+            self.trailers = Some(trailers);
+            return Poll::Pending;
+        }
+        self.close(trailers)
+    }
+}
+
+/// A status as it follows a body.
+fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // What cannot be written as a header is left out; the code always can.
+    if status.add_header(&mut trailers).is_err() {
+        trailers.insert(GRPC_STATUS, i32::from(status.code()).into());
+    }
+    trailers
 }
 
 /// While the service drains, tells the caller to turn to another replica with its next call: sooner than
@@ -216,7 +249,8 @@ impl http_body::Body for AnswerBody {
         // Asked for more only while the client takes what there is.
         self.meter.busy().resume();
         let polled = self.poll_bounded(cx);
-        if polled.is_ready() {
+        // Behind its last piece an answer waits for its client.
+        if polled.is_ready() || self.trailers.is_some() {
             self.meter.busy().rest();
         }
         polled

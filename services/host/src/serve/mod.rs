@@ -20,6 +20,7 @@ mod origin;
 mod request;
 mod slot;
 mod stream;
+mod unsent;
 mod wire;
 mod worker;
 

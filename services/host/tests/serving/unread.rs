@@ -1,6 +1,6 @@
 //! Answers that their client leaves where they are: it grants no room for them.
 
-use crate::rig::{connect, host, message, page, respond, unary};
+use crate::rig::{connect, host, message, page, respond, trailers, unary};
 use bytes::Bytes;
 use cleave_host::Running;
 use futures::stream;
@@ -40,7 +40,14 @@ async fn start(changes: &[(&str, &str)]) -> (Running, Arc<Notify>) {
                 let _held = &guard;
                 message(&"x".repeat(100_000))
             });
-            respond(lot.boxed())
+            match request.headers().contains_key("x-once") {
+                true => respond(
+                    lot.take(1)
+                        .chain(stream::iter([trailers(Code::Ok)]))
+                        .boxed(),
+                ),
+                false => respond(lot.boxed()),
+            }
         }
     });
     let running = running.start().await.expect("started");
@@ -66,12 +73,18 @@ async fn call(
     client: &mut SendRequest<Bytes>,
     method: &str,
     timeout: &str,
+    once: bool,
 ) -> http::Response<h2::RecvStream> {
-    let request = http::Request::post(format!("http://test/test.Script/{method}"))
+    let mut request = http::Request::post(format!("http://test/test.Script/{method}"))
         .header("content-type", "application/grpc")
         .header("grpc-timeout", timeout)
         .body(())
         .expect("request");
+    if once {
+        request
+            .headers_mut()
+            .insert("x-once", "1".parse().expect("value"));
+    }
     let (response, mut body) = client.send_request(request, false).expect("sent");
     body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), true)
         .expect("sent");
@@ -80,16 +93,19 @@ async fn call(
 
 #[tokio::test]
 async fn given_a_client_that_grants_no_room_when_the_deadline_passes_then_nothing_is_held_for_it() {
-    for (room, method) in [
-        (0, "Call"),
-        (0, "Watch"),
-        (70_000, "Call"),
-        (70_000, "Watch"),
+    for (room, method, once) in [
+        (0, "Call", false),
+        (0, "Call", true),
+        (1, "Call", true),
+        (1, "Watch", true),
+        (0, "Watch", false),
+        (70_000, "Call", false),
+        (70_000, "Watch", false),
     ] {
         // Given an answer for which the client grants no room, or not enough
         let (running, gone) = start(&[]).await;
         let mut client = client(&running, room).await;
-        let answer = call(&mut client, method, "100m").await;
+        let answer = call(&mut client, method, "100m", once).await;
 
         // When its deadline passes
         let let_go = tokio::time::timeout(PATIENCE, gone.notified()).await;
@@ -97,16 +113,20 @@ async fn given_a_client_that_grants_no_room_when_the_deadline_passes_then_nothin
         // Then the service has let go of it and says so
         let_go.unwrap_or_else(|_| panic!("held for {method} with room {room}"));
         let mut body = answer.into_body();
-        let reset = loop {
-            match body.data().await.expect("not the end") {
-                Ok(_) => {}
-                Err(reset) => break reset,
+        let reset = async {
+            loop {
+                match body.data().await.expect("not the end") {
+                    Ok(_) => {}
+                    Err(reset) => break reset,
+                }
             }
         };
+        let reset = tokio::time::timeout(PATIENCE, reset).await;
+        let reset = reset.unwrap_or_else(|_| panic!("kept for {method} with room {room}"));
         assert_eq!(reset.reason(), Some(h2::Reason::CANCEL), "{reset:?}");
         assert_eq!(streams(&running).await, 0);
         // And the connection serves on
-        let other = call(&mut client, "Short", "20S").await;
+        let other = call(&mut client, "Short", "20S", false).await;
         let status = Status::from_header_map(other.headers()).expect("a status");
         assert_eq!(status.code(), Code::NotFound);
         let elsewhere = connect(running.addr()).await;

@@ -2,7 +2,8 @@
 //!
 //! PostgreSQL and MySQL end a statement when another connection says so. That order may overtake a statement
 //! that is still on its way, so it is repeated until the connection is quiet. It may also come too late and hit
-//! whatever runs by then, so the lane is given back only when the connection has answered once more since.
+//! whatever runs by then, so the lane is given back only when the connection has answered once more since. An order
+//! that the server does not answer may still come some day, so the lane gets another connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::Engine;
 /// How long a connection may take to fall quiet before the order is repeated; twice as long each time.
 const FIRST_ROUND: Duration = Duration::from_millis(10);
 const LONGEST_ROUND: Duration = Duration::from_secs(1);
+/// How long the server may take to answer an order, or to give a sign of life: the way to it may swallow everything.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a connection is asked for a sign of life: the order may be what it answers first.
 const PINGS: u32 = 3;
 
@@ -55,12 +58,14 @@ impl Cutter {
     /// another.
     async fn silence(&self, lane: &Lane) {
         let mut round = FIRST_ROUND;
+        let mut answered = true;
         loop {
-            self.order(lane).await;
+            let order = tokio::time::timeout(ANSWER_TIMEOUT, self.order(lane));
+            answered &= order.await.is_ok();
             let quiet = Held::acquire(&lane.connection);
             match tokio::time::timeout(round, quiet).await {
                 Ok(held) => {
-                    let in_doubt = lane.session.is_in_doubt();
+                    let in_doubt = lane.session.is_in_doubt() || !answered;
                     lane.session.mend();
                     if let Ok(held) = held {
                         on!(held, connection => check(connection, in_doubt).await);
@@ -93,7 +98,7 @@ impl Cutter {
 async fn check<DB: sqlx::Database>(mut connection: PoolConnection<DB>, in_doubt: bool) {
     let mut answers = false;
     for _ in 0..PINGS {
-        answers = !in_doubt && connection.ping().await.is_ok();
+        answers = !in_doubt && answers_in_time(&mut *connection).await;
         if answers {
             break;
         }
@@ -102,4 +107,10 @@ async fn check<DB: sqlx::Database>(mut connection: PoolConnection<DB>, in_doubt:
     if !answers || connection.is_in_transaction() {
         let _ = connection.detach().close_hard().await;
     }
+}
+
+/// Whether the connection gives a sign of life.
+async fn answers_in_time(connection: &mut impl sqlx::Connection) -> bool {
+    let ping = tokio::time::timeout(ANSWER_TIMEOUT, connection.ping());
+    matches!(ping.await, Ok(Ok(())))
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// ours may need longer to look.
 const SOON: Duration = Duration::from_secs(2);
 /// How long the caller waits.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A statement that runs for minutes if it is let.
 const fn endless(engine: Engine) -> &'static str {
@@ -30,7 +30,7 @@ const fn endless(engine: Engine) -> &'static str {
 }
 
 /// A single lane for each use: what is left on it is in the way of whoever comes next.
-fn single() -> DatabaseOptions {
+pub(super) fn single() -> DatabaseOptions {
     DatabaseOptions {
         connections: 1,
         sqlite_readers: 1,

@@ -1,6 +1,7 @@
 //! The mechanisms of this crate on real engines: SQLite always, PostgreSQL and MariaDB when they are provided
 //! (see `cleave_storage::testing`).
 
+mod black_hole;
 mod bulk;
 mod crash;
 mod errors;
