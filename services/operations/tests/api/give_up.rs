@@ -14,7 +14,7 @@ use crate::make::advertiser;
 use crate::server::{Server, request_id};
 
 /// Within this a statement must have ended: the mesh promises 50 ms, a busy machine needs longer to look.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_millis(500);
 
 /// How many statements wait for the row of an advertiser.
 async fn waiting(db: &Database) -> i64 {
