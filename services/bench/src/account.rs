@@ -7,10 +7,11 @@ use cleave_contracts::billing::v1 as pb;
 use cleave_storage::Engine;
 use tonic::transport::Channel;
 
-use crate::billing::{self, Billing};
+use crate::billing;
 use crate::load::{self, Outcome};
 use crate::process::{Process, free_addr};
 use crate::report::{Latency, Measure, Round, Title};
+use crate::service::engine_name;
 use crate::setup::Bench;
 
 /// What the measure is called.
@@ -27,7 +28,7 @@ const ACCOUNTS: usize = 1000;
 /// # Errors
 /// When a server does not start or a call fails.
 pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Measure>> {
-    let Some(system) = Billing::start(bench, engine).await? else {
+    let Some(system) = billing::start(bench, engine).await? else {
         return Ok(None);
     };
     let connections = system.process.connect().await?;
@@ -57,11 +58,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             latency: Some(Latency::of(&outcome)),
         });
     }
-    Ok(Some(Measure::of(
-        TITLE,
-        billing::engine_name(engine),
-        &rounds,
-    )))
+    Ok(Some(Measure::of(TITLE, engine_name(engine), &rounds)))
 }
 
 /// Reads the accounts of `advertisers` at random for `span`.

@@ -3,7 +3,7 @@
 //! No rule is applied, nothing is answered over a wire, and nothing is gathered: each caller has a transaction of
 //! its own, as a service without the ledger writer would.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use cleave_storage::testing::TestDatabase;
 use cleave_storage::{Engine, StorageError};
 use fastrand::usize as random;
@@ -11,6 +11,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
 use crate::billing::CURRENCY;
+use crate::service::unused_database;
 use crate::setup::Bench;
 
 /// Bytes of a remembered outcome, as long as a reservation's.
@@ -46,22 +47,9 @@ impl Bare {
         engine: Engine,
         count: usize,
     ) -> Result<Option<Self>> {
-        let Some(database) = TestDatabase::on(engine).await else {
+        let Some(database) = unused_database(&bench.billing, engine).await? else {
             return Ok(None);
         };
-        let migrated = std::process::Command::new(&bench.billing)
-            .args([
-                "migrate",
-                "--set",
-                &format!("database.url={}", database.url()),
-            ])
-            .output()
-            .context("migrating the bare database")?;
-        ensure!(
-            migrated.status.success(),
-            "{}",
-            String::from_utf8_lossy(&migrated.stderr)
-        );
         let (backend, for_update) = match engine {
             Engine::Sqlite => (DbBackend::Sqlite, ""),
             Engine::Postgres => (DbBackend::Postgres, " FOR UPDATE"),

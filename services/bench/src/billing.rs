@@ -1,17 +1,17 @@
-//! The system under test: the real billing binary on a database of its own.
+//! Billing under test: how it is started, and the accounts that it is asked about.
 
 use anyhow::{Context, Result};
 use cleave_contracts::billing::v1 as pb;
 use cleave_contracts::types::v1 as types;
 use cleave_kernel::{AdvertiserId, PublisherId};
 use cleave_storage::Engine;
-use cleave_storage::testing::TestDatabase;
 use futures::StreamExt;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::load::IN_FLIGHT;
-use crate::process::{Process, free_addr};
+use crate::process::free_addr;
+use crate::service::Service;
 use crate::setup::Bench;
 
 /// What every account is given: enough for any run.
@@ -19,69 +19,25 @@ const CREDIT_MICROS: i64 = 1_000_000_000_000_000;
 /// The currency of every account.
 pub(crate) const CURRENCY: &str = "EUR";
 
-/// A running billing service. Fields are dropped in this order: the process first.
-pub(crate) struct Billing {
-    /// The process.
-    pub(crate) process: Process,
-    /// Its database.
-    _database: TestDatabase,
+/// Starts the service on a fresh database of `engine`; `None` when that engine is not at hand.
+///
+/// # Errors
+/// When it does not serve.
+pub(crate) async fn start(bench: &Bench, engine: Engine) -> Result<Option<Service>> {
+    start_beside(bench, engine, free_addr()?.to_string()).await
 }
 
-impl Billing {
-    /// Starts the service on a fresh database of `engine`; `None` when that engine is not at hand.
-    ///
-    /// # Errors
-    /// When it does not serve.
-    pub(crate) async fn start(bench: &Bench, engine: Engine) -> Result<Option<Self>> {
-        Self::start_beside(bench, engine, free_addr()?.to_string()).await
-    }
-
-    /// The same, with Operations at `operations`.
-    ///
-    /// # Errors
-    /// When it does not serve.
-    pub(crate) async fn start_beside(
-        bench: &Bench,
-        engine: Engine,
-        operations: String,
-    ) -> Result<Option<Self>> {
-        let Some(database) = TestDatabase::on(engine).await else {
-            eprintln!("skipped on {}: no such server", engine_name(engine));
-            return Ok(None);
-        };
-        let addr = free_addr()?;
-        let settings = [
-            format!("host.listen={addr}"),
-            format!("host.admin={}", free_addr()?),
-            format!("database.url={}", database.url()),
-            "database.migrate=true".to_owned(),
-            format!("peers.operations=http://{operations}"),
-        ];
-        let mut arguments = vec!["serve".to_owned()];
-        arguments.extend(
-            settings
-                .into_iter()
-                .flat_map(|setting| ["--set".to_owned(), setting]),
-        );
-        let log = bench
-            .folder
-            .path()
-            .join(format!("billing-{}.log", engine_name(engine)));
-        let process = Process::start(&bench.billing, arguments, addr, &log).await?;
-        Ok(Some(Self {
-            process,
-            _database: database,
-        }))
-    }
-}
-
-/// The engine as it is named in a report.
-pub(crate) fn engine_name(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "sqlite",
-        Engine::Postgres => "postgres",
-        Engine::MySql => "mysql",
-    }
+/// The same, with Operations at `operations`.
+///
+/// # Errors
+/// When it does not serve.
+pub(crate) async fn start_beside(
+    bench: &Bench,
+    engine: Engine,
+    operations: String,
+) -> Result<Option<Service>> {
+    let peer = format!("peers.operations=http://{operations}");
+    Service::start(bench, engine, &bench.billing, peer).await
 }
 
 /// Opens `count` advertisers' accounts with credit and answers their advertisers' ids.

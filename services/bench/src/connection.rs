@@ -14,8 +14,9 @@ use tokio::net::TcpStream;
 use tonic::body::Body;
 use tower::ServiceExt;
 
-use crate::billing::{self, Billing};
+use crate::billing;
 use crate::report::{Measure, Round, Title};
+use crate::service::engine_name;
 use crate::setup::Bench;
 
 /// What the measure is called.
@@ -32,7 +33,7 @@ const ANY: &str = "/grpc.health.v1.Health/Check";
 /// # Errors
 /// When the service does not start or answer.
 pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Measure>> {
-    let Some(system) = Billing::start(bench, engine).await? else {
+    let Some(system) = billing::start(bench, engine).await? else {
         return Ok(None);
     };
     let url = system.process.url();
@@ -49,11 +50,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             latency: None,
         });
     }
-    Ok(Some(Measure::of(
-        TITLE,
-        billing::engine_name(engine),
-        &rounds,
-    )))
+    Ok(Some(Measure::of(TITLE, engine_name(engine), &rounds)))
 }
 
 /// Connections per second.

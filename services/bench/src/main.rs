@@ -1,20 +1,26 @@
 //! The benchmark: what the services reach, each figure beside its limit measured in the same run.
 //!
-//! `cargo run --profile dist -p cleave-bench` builds the real `billing` binary with the same profile, starts it on
-//! scratch databases and drives it from outside.
+//! `cargo run --profile dist -p cleave-bench` builds the real `billing` and `operations` binaries with the same
+//! profile, starts them on scratch databases and drives them from outside.
 
 mod account;
 mod bare;
+mod bare_rows;
 mod billing;
+mod binaries;
 mod connection;
 mod cpu;
+mod intake;
 mod load;
 mod memory;
 mod mesh;
+mod network;
+mod operations;
 mod process;
 mod rating;
 mod report;
 mod reservation;
+mod service;
 mod setup;
 
 use anyhow::Result;
@@ -76,6 +82,9 @@ async fn run(arguments: &setup::Arguments) -> Result<()> {
         }
         if arguments.wants(connection::TITLE.name) {
             print.line(connection::measure(&bench, engine).await?)?;
+        }
+        if arguments.wants(intake::TITLE.name) {
+            print.line(intake::measure(&bench, engine).await?)?;
         }
         if arguments.wants(rating::TITLE.name) {
             print.line(rating::measure(&bench, engine).await?)?;

@@ -16,8 +16,9 @@ use prost_types::Timestamp;
 use tonic::transport::Channel;
 
 use crate::bare::Bare;
-use crate::billing::{self, Billing, CURRENCY};
+use crate::billing::{self, CURRENCY};
 use crate::report::{Measure, Round, Title};
+use crate::service::engine_name;
 use crate::setup::Bench;
 
 /// What the measure is called.
@@ -55,7 +56,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
         // A fresh pair each time, so that every round rates into tables of the same size.
         let operations = FakeOperations::start().await?;
         let address = operations.server().addr().to_string();
-        let Some(system) = Billing::start_beside(bench, engine, address).await? else {
+        let Some(system) = billing::start_beside(bench, engine, address).await? else {
             return Ok(None);
         };
         let connections = system.process.connect().await?;
@@ -73,11 +74,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             latency: None,
         });
     }
-    Ok(Some(Measure::of(
-        TITLE,
-        billing::engine_name(engine),
-        &rounds,
-    )))
+    Ok(Some(Measure::of(TITLE, engine_name(engine), &rounds)))
 }
 
 /// Rows per second that bare statements store.

@@ -11,9 +11,10 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::bare::Bare;
-use crate::billing::{self, Billing, CURRENCY};
+use crate::billing::{self, CURRENCY};
 use crate::load::{self, Outcome};
 use crate::report::{Latency, Measure, Round, Title};
+use crate::service::engine_name;
 use crate::setup::Bench;
 
 /// What the measure is called.
@@ -32,7 +33,7 @@ const AMOUNT_MICROS: i64 = 1000;
 /// # Errors
 /// When a server does not start or a call fails.
 pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Measure>> {
-    let Some(system) = Billing::start(bench, engine).await? else {
+    let Some(system) = billing::start(bench, engine).await? else {
         return Ok(None);
     };
     let Some(bare) = Bare::prepare(bench, engine, ACCOUNTS).await? else {
@@ -57,11 +58,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             latency: Some(Latency::of(&outcome)),
         });
     }
-    Ok(Some(Measure::of(
-        TITLE,
-        billing::engine_name(engine),
-        &rounds,
-    )))
+    Ok(Some(Measure::of(TITLE, engine_name(engine), &rounds)))
 }
 
 async fn reserve(

@@ -1,8 +1,8 @@
-//! What a run needs before it measures: the arguments, the built service, the scratch servers.
+//! What a run needs before it measures: the arguments, the built services, the scratch servers.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use cleave_storage::Engine;
 use tempfile::TempDir;
 
+use crate::binaries::given_or_built;
 use crate::mesh::Kind;
 
 /// The engines that are measured.
@@ -33,6 +34,9 @@ pub(crate) struct Arguments {
     /// The billing binary to drive, instead of one built by the `dist` profile.
     #[arg(long, value_name = "FILE")]
     billing: Option<PathBuf>,
+    /// The operations binary to drive, instead of one built by the `dist` profile.
+    #[arg(long, value_name = "FILE")]
+    operations: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
 }
@@ -70,9 +74,11 @@ pub(crate) enum Role {
 
 /// Everything that the measures share.
 pub(crate) struct Bench {
-    /// The service under test.
+    /// Billing's binary.
     pub(crate) billing: PathBuf,
-    /// How many delivery rows a turn rates.
+    /// Operations' binary.
+    pub(crate) operations: PathBuf,
+    /// How many delivery rows a turn reports, or rates.
     pub(crate) rows: usize,
     /// How the system and its limit take turns.
     pub(crate) turns: Turns,
@@ -127,23 +133,20 @@ impl Arguments {
 }
 
 impl Bench {
-    /// Builds the service and starts a scratch PostgreSQL when none is named. `None` when the whole run was handed
+    /// Builds the services and starts a scratch PostgreSQL when none is named. `None` when the whole run was handed
     /// to a process that sees that server.
     ///
     /// # Errors
-    /// When the service cannot be built, or the run in that process failed.
+    /// When a service cannot be built, or the run in that process failed.
     pub(crate) async fn prepare(arguments: &Arguments) -> Result<Option<Self>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         if std::env::var_os(POSTGRES).is_none() {
             run_with_servers(&root)?;
             return Ok(None);
         }
-        let billing = match &arguments.billing {
-            Some(binary) => binary.clone(),
-            None => build_billing(&root)?,
-        };
         Ok(Some(Self {
-            billing,
+            billing: given_or_built(arguments.billing.as_ref(), &root, "billing")?,
+            operations: given_or_built(arguments.operations.as_ref(), &root, "operations")?,
             rows: if arguments.quick { 2000 } else { 50_000 },
             turns: Turns::of(arguments)?,
         }))
@@ -163,35 +166,4 @@ fn run_with_servers(root: &Path) -> Result<()> {
         "the run beside the scratch servers failed"
     );
     Ok(())
-}
-
-/// Builds the service as it ships and answers where its binary is.
-fn build_billing(root: &Path) -> Result<PathBuf> {
-    eprintln!("building the billing service with the dist profile");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .current_dir(root)
-        .args([
-            "build",
-            "--locked",
-            "--profile",
-            "dist",
-            "--package",
-            "billing",
-            "--bin",
-            "billing",
-        ])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("starting cargo")?;
-    ensure!(built.status.success(), "the billing service does not build");
-    let messages = String::from_utf8(built.stdout)?;
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let binary = messages
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back();
-    binary.context("cargo named no billing binary")
 }
