@@ -139,11 +139,14 @@ impl Bare {
     /// When a statement fails.
     pub(crate) async fn store_rows(&self, count: usize) -> Result<()> {
         const COLUMNS: usize = 6;
+        // SQLite takes what bears a number for a name, and looks each name up among all others.
+        let place = |number: usize| match self.backend {
+            DbBackend::Sqlite => "?".to_owned(),
+            _ => format!("${number}"),
+        };
         let places: Vec<String> = (0..count)
             .map(|row| {
-                let places: Vec<_> = (1..=COLUMNS)
-                    .map(|n| format!("${}", row * COLUMNS + n))
-                    .collect();
+                let places: Vec<_> = (1..=COLUMNS).map(|n| place(row * COLUMNS + n)).collect();
                 format!("({})", places.join(", "))
             })
             .collect();

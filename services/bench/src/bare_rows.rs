@@ -168,7 +168,7 @@ fn row_id(hour: i64) -> Result<Uuid> {
 }
 
 fn insert(rows: &[Bare]) -> Statement {
-    // Not `$1`: SQLite takes that for a name, and looks each name up among all others.
+    // Without numbers: SQLite takes `$1` for a name, and looks each name up among all others.
     let row = format!("({})", ["?"; COLUMNS].join(", "));
     let places = vec![row; rows.len()].join(", ");
     let insert =
