@@ -55,6 +55,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             value: outcome.rate(),
             limit: limit.rate(),
             cpu_us: outcome.per_call(cpu),
+            memory_mib: system.process.memory()?,
             latency: Some(Latency::of(&outcome)),
         });
     }

@@ -47,6 +47,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             value,
             limit,
             cpu_us: cpu.as_secs_f64() * 1e6 / (value * bench.span.as_secs_f64()),
+            memory_mib: system.process.memory()?,
             latency: None,
         });
     }

@@ -57,6 +57,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             value: count / took.as_secs_f64(),
             limit: count / limit.as_secs_f64(),
             cpu_us: cpu.as_secs_f64() * 1e6 / count,
+            memory_mib: system.service.process.memory()?,
             latency: None,
         });
     }

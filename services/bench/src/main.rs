@@ -10,6 +10,7 @@ mod billing;
 mod binaries;
 mod connection;
 mod cpu;
+mod footprint;
 mod intake;
 mod load;
 mod memory;

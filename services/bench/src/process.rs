@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tonic::transport::Channel;
 
-use crate::{cpu, load};
+use crate::{cpu, footprint, load};
 
 /// How long a server may take until it accepts connections.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,6 +77,14 @@ impl Process {
     /// When it has ended.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         cpu::used_by(self.child.id())
+    }
+
+    /// Memory that it takes now, in MiB.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn memory(&self) -> Result<f64> {
+        footprint::of(self.child.id())
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) async fn measure(bench: &Bench, engine: Engine) -> Result<Option<Meas
             value: count / took.as_secs_f64(),
             limit,
             cpu_us: cpu.as_secs_f64() * 1e6 / count,
+            memory_mib: system.process.memory()?,
             latency: None,
         });
     }

@@ -13,6 +13,8 @@ pub(crate) struct Round {
     pub(crate) limit: f64,
     /// CPU of the service for each call or row, in microseconds.
     pub(crate) cpu_us: f64,
+    /// Memory of the service when the load ended, in MiB.
+    pub(crate) memory_mib: f64,
     /// Latencies of the system, where calls were made.
     pub(crate) latency: Option<Latency>,
 }
@@ -57,6 +59,8 @@ pub(crate) struct Measure {
     pub(crate) limit_name: &'static str,
     /// CPU of the service for each call or row, in microseconds.
     pub(crate) server_cpu_us: f64,
+    /// Memory of the service under load, in MiB.
+    pub(crate) server_memory_mib: f64,
     /// Latencies of the system, where calls were made.
     #[serde(flatten)]
     pub(crate) latency: Option<Latency>,
@@ -99,6 +103,7 @@ impl Measure {
             engine,
             limit_name: title.limit_name,
             server_cpu_us: median(rounds.iter().map(|round| round.cpu_us)),
+            server_memory_mib: median(rounds.iter().map(|round| round.memory_mib)),
             latency: with_latency.then(|| Latency {
                 p50_ms: latency(|l| l.p50_ms),
                 p99_ms: latency(|l| l.p99_ms),
@@ -152,13 +157,14 @@ impl Printer {
 /// The head of the table.
 fn table_head() -> String {
     format!(
-        "{:<18} {:<10} {:>11} {:>11}  {:<22} {:>9} {:>8} {:>8}  {}",
+        "{:<18} {:<10} {:>11} {:>11}  {:<22} {:>9} {:>7} {:>8} {:>8}  {}",
         "measure",
         "engine",
         "value",
         "limit",
         "ratio [min-max]",
         "CPU us",
+        "PSS MiB",
         "p50 ms",
         "p99 ms",
         "unit; limit"
@@ -176,13 +182,14 @@ fn table_line(measure: &Measure) -> String {
             .map_or_else(|| "-".to_owned(), |l| format!("{:.2}", pick(l)))
     };
     format!(
-        "{:<18} {:<10} {:>11.0} {:>11.0}  {:<22} {:>9.1} {:>8} {:>8}  {}; {}",
+        "{:<18} {:<10} {:>11.0} {:>11.0}  {:<22} {:>9.1} {:>7.0} {:>8} {:>8}  {}; {}",
         measure.name,
         measure.engine,
         measure.value,
         measure.limit,
         ratio,
         measure.server_cpu_us,
+        measure.server_memory_mib,
         milliseconds(|l| l.p50_ms),
         milliseconds(|l| l.p99_ms),
         measure.unit,
@@ -205,6 +212,7 @@ mod tests {
             value,
             limit,
             cpu_us: 20.0,
+            memory_mib: 50.0,
             latency: Some(Latency {
                 p50_ms: 1.0,
                 p99_ms: 2.0,
@@ -236,6 +244,7 @@ mod tests {
             "engine",
             "p50_ms",
             "server_cpu_us",
+            "server_memory_mib",
         ] {
             assert!(json.get(key).is_some(), "no {key} in {json}");
         }
