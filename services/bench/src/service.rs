@@ -30,7 +30,7 @@ impl Service {
         binary: &Path,
         peer: String,
     ) -> Result<Option<Self>> {
-        let Some(database) = TestDatabase::on(engine).await else {
+        let Some(database) = fresh_database(engine).await else {
             eprintln!("skipped on {}: no such server", engine_name(engine));
             return Ok(None);
         };
@@ -61,13 +61,18 @@ impl Service {
     }
 }
 
+/// An empty database; boxed, because the compiler follows futures within futures only so deep.
+async fn fresh_database(engine: Engine) -> Option<TestDatabase> {
+    Box::pin(TestDatabase::on(engine)).await
+}
+
 /// A fresh database of `engine` with the schema of `binary`, which no service uses; `None` when that engine is not at
 /// hand.
 ///
 /// # Errors
 /// When it cannot be migrated.
 pub(crate) async fn unused_database(binary: &Path, engine: Engine) -> Result<Option<TestDatabase>> {
-    let Some(database) = TestDatabase::on(engine).await else {
+    let Some(database) = fresh_database(engine).await else {
         return Ok(None);
     };
     let migrated = Command::new(binary)
