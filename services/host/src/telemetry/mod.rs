@@ -16,7 +16,7 @@ pub(crate) use otlp::flush;
 use crate::config::{LogFormat, TelemetrySettings};
 use registry::{Family, Series};
 use std::io::IsTerminal as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
@@ -28,7 +28,7 @@ const LEVEL_VARIABLE: &str = "RUST_LOG";
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// The process's metrics.
-static SERIES: OnceLock<Series> = OnceLock::new();
+static SERIES: OnceLock<Arc<Series>> = OnceLock::new();
 
 /// Starts log lines and metrics; the first call decides, later ones change nothing.
 pub fn init(settings: &TelemetrySettings) {
@@ -91,17 +91,20 @@ pub(crate) fn set_level(directives: &str) -> Result<(), LevelError> {
 
 /// Starts metrics alone; once they are started, that changes nothing.
 pub fn metrics() {
-    if SERIES.get().is_some() {
-        return;
-    }
-    let series = SERIES.get_or_init(Series::new);
-    if metrics::set_global_recorder(series).is_err() {
-        // It may be ours all the same: two threads can come here together.
-        return;
-    }
-    cleave_mesh::metrics::describe();
-    crate::meter::describe();
-    process::describe();
+    series();
+}
+
+fn series() -> &'static Series {
+    SERIES.get_or_init(|| {
+        let series = Arc::new(Series::new());
+        if metrics::set_global_recorder(Arc::clone(&series)).is_err() {
+            tracing::warn!("another recorder of metrics is installed; /metrics will be empty");
+        }
+        cleave_mesh::metrics::describe();
+        crate::meter::describe();
+        process::describe();
+        series
+    })
 }
 
 /// The process's metrics as they are now, in the text format of Prometheus.
@@ -111,7 +114,7 @@ pub(crate) fn render() -> String {
 
 /// The process's metrics as they are now.
 fn families() -> Vec<Family> {
-    metrics();
+    let series = series();
     process::collect();
-    SERIES.get().map(Series::families).unwrap_or_default()
+    series.families()
 }
